@@ -1,0 +1,32 @@
+//! Where everything durable lives: one relational truth on SQLite or PostgreSQL, written as guarded units.
+//!
+//! Use cases read rows ([`Store::get`], [`Store::list`]), decide in a pure function, and commit one [`Unit`]: statements
+//! plus how many rows each must touch, all or nothing. SQL is written once, in the subset that both engines share, as
+//! [`Sql`] statements declared with [`statements!`]. This crate knows no domain.
+
+mod ephemeral;
+mod error;
+mod jobs;
+mod leases;
+pub mod migrate;
+mod postgres;
+mod row;
+pub mod scratch;
+mod sqlite;
+mod statement;
+mod store;
+mod unit;
+mod value;
+
+pub use ephemeral::Ephemeral;
+pub use error::{ColumnError, CommitError, OpenError};
+pub use jobs::{Job, JobQueue};
+pub use leases::{Lease, Leases};
+pub use row::{Column, FromColumn, Row, Rows};
+pub use statement::{Scope, Sql};
+pub use store::{PostgresOptions, SqliteOptions, Store};
+pub use unit::{Committed, Expect, Step, StepKind, Unit};
+pub use value::Value;
+
+/// Every statement of this crate, folder by folder, for the statement suite.
+pub static STATEMENTS: &[&[&Sql]] = &[ephemeral::sql::ALL, jobs::sql::ALL, leases::sql::ALL, unit::sql::ALL];

@@ -1,0 +1,119 @@
+//! The one handle through which everything reads and writes, whichever engine stands behind it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use claviger_kernel::{RealmId, Unavailable};
+
+use crate::postgres::Postgres;
+use crate::sqlite::Sqlite;
+use crate::{ColumnError, CommitError, Committed, OpenError, Row, Sql, Unit, Value};
+
+/// How to open a SQLite store.
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// The database file; made if absent. The data folder's lock file stands beside it.
+    pub path: PathBuf,
+    /// How many connections serve reads.
+    pub readers: usize,
+}
+
+/// How to open a PostgreSQL store.
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    /// `database.url`: the application role. Units and lists run as it, with the tenant set.
+    pub url: claviger_kernel::Secret<String>,
+    /// `database.read_url`: the keyed-read role; the application role where absent is refused by `doctor`.
+    pub read_url: Option<claviger_kernel::Secret<String>>,
+    /// `database.migrate_url`: the owner. Where absent, the schema must be current already.
+    pub migrate_url: Option<claviger_kernel::Secret<String>>,
+    /// How many connections run units.
+    pub writers: usize,
+    /// How many pipelined connections serve keyed reads.
+    pub readers: usize,
+}
+
+/// The store. Clones share one engine.
+#[derive(Clone)]
+pub struct Store(Engine);
+
+#[derive(Clone)]
+enum Engine {
+    Sqlite(Arc<Sqlite>),
+    Postgres(Arc<Postgres>),
+}
+
+impl Store {
+    /// Opens (and makes or migrates) the SQLite store.
+    pub async fn open_sqlite(options: SqliteOptions) -> Result<Self, OpenError> {
+        Sqlite::open(options).await.map(|engine| Self(Engine::Sqlite(Arc::new(engine))))
+    }
+
+    /// Connects to (and, as the owner, migrates) the PostgreSQL store.
+    pub async fn open_postgres(options: PostgresOptions) -> Result<Self, OpenError> {
+        Postgres::open(options).await.map(|engine| Self(Engine::Postgres(Arc::new(engine))))
+    }
+
+    /// `sqlite` or `postgres`.
+    pub const fn engine(&self) -> &'static str {
+        match self.0 {
+            Engine::Sqlite(_) => "sqlite",
+            Engine::Postgres(_) => "postgres",
+        }
+    }
+
+    /// Reads at most one row by a unique key. The only read that hot paths use.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if the store cannot answer, or if a column is not what `read` expects.
+    pub async fn get<T: Send>(
+        &self,
+        sql: &'static Sql,
+        args: Vec<Value>,
+        read: fn(&Row<'_>) -> Result<T, ColumnError>,
+    ) -> Result<Option<T>, Unavailable> {
+        match &self.0 {
+            Engine::Sqlite(engine) => engine.get(sql, args, read).await,
+            Engine::Postgres(engine) => engine.get(sql, args, read).await,
+        }
+    }
+
+    /// Reads many rows of one realm, on the bounded readers, within two seconds. The text bears its own limit.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if the store cannot answer in time, or if a column is not what `read` expects.
+    pub async fn list<T: Send + 'static>(
+        &self,
+        realm: RealmId,
+        sql: &'static Sql,
+        args: Vec<Value>,
+        read: fn(&Row<'_>) -> Result<T, ColumnError>,
+    ) -> Result<Vec<T>, Unavailable> {
+        match &self.0 {
+            Engine::Sqlite(engine) => engine.list(sql, args, read).await,
+            Engine::Postgres(engine) => engine.list(realm, sql, args, read).await,
+        }
+    }
+
+    /// Commits a unit: every step, durably, or nothing.
+    ///
+    /// Once called the unit runs to its end, even if the caller is dropped.
+    ///
+    /// # Errors
+    /// [`CommitError::Conflict`] names the step that found the world changed; [`CommitError::Unavailable`] otherwise.
+    pub async fn commit(&self, unit: Unit) -> Result<Committed, CommitError> {
+        let unit = unit.sealed();
+        match &self.0 {
+            Engine::Sqlite(engine) => engine.commit(unit).await,
+            Engine::Postgres(engine) => engine.commit(unit).await,
+        }
+    }
+
+    /// Answers every unit that has been handed in, then closes the engine. Later calls answer [`Unavailable`].
+    pub async fn close(&self) {
+        match &self.0 {
+            Engine::Sqlite(engine) => engine.close().await,
+            Engine::Postgres(engine) => engine.close().await,
+        }
+    }
+}
