@@ -1,34 +1,109 @@
-//! The Postgres engine.
+//! The PostgreSQL engine: pipelined keyed reads, units in two round trips, lists with the tenant set.
+//!
+//! Three roles, three pools. Keyed reads run as the keyed-read role on a few connections that all callers share; units
+//! run as the application role, one to a connection; lists likewise, on a few connections of their own, so that a long
+//! page never takes a unit's place.
 
-use claviger_kernel::Unavailable;
+mod address;
+mod bind;
+mod commit;
+mod connection;
+mod fault;
+mod list;
+mod pool;
+mod readers;
+mod transaction;
 
+use core::time::Duration;
+use std::sync::Arc;
+
+use claviger_kernel::{RealmId, Unavailable};
+
+use self::address::{Address, Purpose};
+use self::connection::Connection;
+use self::fault::Fault;
+use self::pool::Pool;
+use self::readers::Readers;
+use crate::row::Source;
 use crate::{ColumnError, CommitError, Committed, OpenError, PostgresOptions, Row, Sql, Unit, Value};
 
-pub(crate) struct Postgres;
+/// How many connections serve lists.
+const LISTERS: usize = 4;
+
+pub(crate) struct Postgres {
+    readers: Readers,
+    writers: Arc<Pool>,
+    listers: Pool,
+}
 
 impl Postgres {
-    pub(crate) async fn open(_options: PostgresOptions) -> Result<Self, OpenError> {
-        Err(OpenError::Engine("not built".into()))
+    pub(crate) async fn open(options: PostgresOptions) -> Result<Self, OpenError> {
+        let app = Address::parse("database.url", &options.url)?;
+        let read = options.read_url.as_ref().ok_or_else(|| {
+            OpenError::Options("database.read_url: set it to the address of the keyed-read role".into())
+        })?;
+        let read = Address::parse("database.read_url", read)?.limited(Purpose::Read);
+        let first = Connection::open(&read).await.map_err(|error| unreachable("database.read_url", &error))?;
+        Ok(Self {
+            readers: Readers::new(&read, options.readers, first),
+            writers: Arc::new(Pool::new(app.limited(Purpose::Write), options.writers)),
+            listers: Pool::new(app.limited(Purpose::Read), LISTERS),
+        })
     }
+
     pub(crate) async fn get<T: Send>(
         &self,
-        _sql: &'static Sql,
-        _args: Vec<Value>,
-        _read: fn(&Row<'_>) -> Result<T, ColumnError>,
+        sql: &'static Sql,
+        args: Vec<Value>,
+        read: fn(&Row<'_>) -> Result<T, ColumnError>,
     ) -> Result<Option<T>, Unavailable> {
-        Err(Unavailable::new("not built"))
+        let answer = self.readers.run(sql, &args).await?;
+        answer
+            .rows
+            .first()
+            .map(|row| read(&Row(Source::Postgres(row))))
+            .transpose()
+            .map_err(|error| unread(sql, &error))
     }
+
     pub(crate) async fn list<T: Send + 'static>(
         &self,
-        _realm: claviger_kernel::RealmId,
-        _sql: &'static Sql,
-        _args: Vec<Value>,
-        _read: fn(&Row<'_>) -> Result<T, ColumnError>,
+        realm: RealmId,
+        sql: &'static Sql,
+        args: Vec<Value>,
+        read: fn(&Row<'_>) -> Result<T, ColumnError>,
     ) -> Result<Vec<T>, Unavailable> {
-        Err(Unavailable::new("not built"))
+        let rows = list::list(&self.listers, realm, sql, &args).await?;
+        rows.iter()
+            .map(|row| read(&Row(Source::Postgres(row))))
+            .collect::<Result<_, _>>()
+            .map_err(|error| unread(sql, &error))
     }
-    pub(crate) async fn commit(&self, _unit: Unit) -> Result<Committed, CommitError> {
-        Err(Unavailable::new("not built").into())
+
+    pub(crate) async fn commit(&self, unit: Unit) -> Result<Committed, CommitError> {
+        let writers = Arc::clone(&self.writers);
+        // A task of its own: the unit runs to its end even if the caller is dropped.
+        let task = tokio::spawn(async move { commit::commit(&writers, &unit).await });
+        task.await.unwrap_or_else(|_| Err(Unavailable::new("the runtime is shutting down").into()))
     }
-    pub(crate) async fn close(&self) {}
+
+    pub(crate) async fn close(&self) {
+        self.writers.close().await;
+        self.listers.close().await;
+        self.readers.close();
+    }
+}
+
+fn unread(sql: &Sql, error: &ColumnError) -> Unavailable {
+    Unavailable::new(format!("{}: {error}", sql.name))
+}
+
+fn unreachable(setting: &str, error: &tokio_postgres::Error) -> OpenError {
+    OpenError::Engine(Fault::of(error).unavailable(setting).reason().to_owned())
+}
+
+/// Waits before another try over the network; no decision hangs on the length.
+#[allow(clippy::disallowed_methods, reason = "a pause between attempts over the network, not a clock of ours")]
+async fn pause(span: Duration) {
+    tokio::time::sleep(span).await;
 }

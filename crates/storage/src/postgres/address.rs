@@ -1,0 +1,169 @@
+//! Addresses of PostgreSQL databases: read once at the start, refused in full sentences.
+
+use core::time::Duration;
+
+use claviger_kernel::Secret;
+use tokio_postgres::Config;
+use tokio_postgres::config::SslMode;
+
+use crate::OpenError;
+
+/// How long the making of one connection may take.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// What a connection may do before the server itself stops it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Purpose {
+    /// Keyed reads and lists: two seconds a statement.
+    Read,
+    /// Units: as above, and a transaction that nobody goes on with ends after three seconds.
+    Write,
+    /// Migrations: no limit but on waiting for a lock, so that a busy table is not blocked for all others.
+    Migrate,
+}
+
+/// Where a database is and as whom to log in.
+#[derive(Clone)]
+pub(super) struct Address {
+    config: Config,
+    pooled: bool,
+}
+
+impl Address {
+    /// Reads `url`; `setting` names it in an error.
+    pub(super) fn parse(setting: &str, url: &Secret<String>) -> Result<Self, OpenError> {
+        let refuse = |why: &str| OpenError::Options(format!("{setting}: {why}"));
+        let url = url.expose();
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(refuse("expected an address such as postgres://user:password@host:5432/database"));
+        }
+        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        let mut pooled = false;
+        let mut kept = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=').unwrap_or((pair, "")) {
+                ("pooler", "transaction") => pooled = true,
+                ("pooler", "none") => {}
+                ("pooler", _) => return Err(refuse("pooler is none or transaction")),
+                ("sslmode", "require" | "verify-ca" | "verify-full") => return Err(refuse(NO_TLS)),
+                ("sslrootcert" | "sslcert" | "sslkey" | "sslnegotiation" | "channel_binding", _) => {
+                    return Err(refuse(NO_TLS));
+                }
+                _ => kept.push(pair),
+            }
+        }
+        let text = if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) };
+        let mut config: Config = text.parse().map_err(|error| refuse(&format!("{error}")))?;
+        if config.get_ssl_mode() == SslMode::Require {
+            return Err(refuse(NO_TLS));
+        }
+        if config.get_user().is_none() || config.get_dbname().is_none() {
+            return Err(refuse("the address must name user and database"));
+        }
+        config.ssl_mode(SslMode::Disable);
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT);
+        }
+        config.keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(3));
+        config.keepalives_retries(3).tcp_user_timeout(Duration::from_secs(10));
+        if config.get_application_name().is_none() {
+            config.application_name("claviger");
+        }
+        Ok(Self { config, pooled })
+    }
+
+    /// The address with the server-side limits of `purpose`.
+    ///
+    /// A transaction pooler hands sessions from one to another and takes no such options: there the limits are set in
+    /// each transaction, and the caller's own deadline guards reads.
+    pub(super) fn limited(&self, purpose: Purpose) -> Self {
+        let mut limited = self.clone();
+        if !self.pooled {
+            let given = self.config.get_options().unwrap_or_default();
+            let limits = match purpose {
+                Purpose::Read => "-c statement_timeout=1900 -c lock_timeout=1500",
+                Purpose::Write => {
+                    "-c statement_timeout=2000 -c lock_timeout=1500 -c idle_in_transaction_session_timeout=3000"
+                }
+                Purpose::Migrate => "-c lock_timeout=10000",
+            };
+            limited.config.options(format!("{limits} {given}").trim_end());
+        }
+        limited
+    }
+
+    /// The address of another database on the same server, as the same user.
+    pub(super) fn database(&self, name: &str) -> Self {
+        let mut other = self.clone();
+        other.config.dbname(name);
+        other
+    }
+
+    /// Whether a transaction pooler stands in between, so that nothing of a session outlives a transaction.
+    pub(super) const fn pooled(&self) -> bool {
+        self.pooled
+    }
+
+    /// As whom to log in.
+    pub(super) fn user(&self) -> &str {
+        self.config.get_user().unwrap_or_default()
+    }
+
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+const NO_TLS: &str = "TLS to the database comes with a later version, and this one does not connect in the clear where \
+    TLS is asked for; use sslmode=disable over a network that you trust, or a local tunnel";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Result<Address, OpenError> {
+        Address::parse("database.url", &Secret::from(url))
+    }
+
+    #[test]
+    fn tls_that_is_asked_for_is_refused_and_never_ignored() {
+        for option in [
+            "sslmode=require",
+            "sslmode=verify-full",
+            "sslmode=verify-ca",
+            "pooler=transaction&sslmode=require",
+            "sslrootcert=/etc/ca.pem",
+            "channel_binding=require",
+        ] {
+            let Err(refused) = parse(&format!("postgres://a:b@db/c?{option}")) else { panic!("{option} was accepted") };
+            assert!(refused.to_string().starts_with("database.url: TLS to the database"), "{option}: {refused}");
+        }
+        assert!(parse("postgres://a:b@db/c?sslmode=disable").is_ok());
+    }
+
+    #[test]
+    fn the_pooler_option_is_ours_and_is_taken_out() {
+        let address = parse("postgres://a:b@db/c?application_name=x&pooler=transaction&sslmode=disable").unwrap();
+        assert!(address.pooled());
+        assert_eq!(address.config.get_application_name(), Some("x"));
+        assert_eq!(address.limited(Purpose::Write).config.get_options(), None);
+        assert!(!parse("postgres://a:b@db/c").unwrap().pooled());
+        assert!(parse("postgres://a:b@db/c?pooler=session").is_err());
+    }
+
+    #[test]
+    fn the_servers_own_limits_are_set_beside_given_options() {
+        let address = parse("postgres://a:b@db/c?options=-c%20work_mem%3D1MB").unwrap().limited(Purpose::Write);
+        let options = address.config.get_options().unwrap();
+        assert!(options.contains("statement_timeout=2000") && options.ends_with("-c work_mem=1MB"), "{options}");
+    }
+
+    #[test]
+    fn an_address_that_is_not_understood_shows_no_password() {
+        for url in ["postgres://a:hunter2@db/c?colour=red", "postgres://a:hunter2@db:port/c", "mysql://a:hunter2@db/c"]
+        {
+            let Err(refused) = parse(url) else { panic!("{url} was accepted") };
+            assert!(!refused.to_string().contains("hunter2"), "{refused}");
+        }
+    }
+}

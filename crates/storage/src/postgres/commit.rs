@@ -1,0 +1,203 @@
+//! A unit in two round trips: everything up to the last statement at once, then the commit.
+//!
+//! **Why guards suffice at read committed.** A unit does not read and then trust what it read: all that it relies on is
+//! in its statements. What it writes is guarded by the statement's own predicate, which PostgreSQL evaluates again on
+//! the newest version of the row once it has the row's lock, and by unique rules, which wait for the transaction that
+//! holds the same key; either way a faster neighbour shows as a missed count or a unique violation. What it relies on and
+//! does not write is a `require`, sent with `for share`: it waits for whoever is changing the row, sees the outcome, and
+//! keeps the row as it is until the unit has ended. Two units that each write what the other requires cannot both pass:
+//! one waits for the other, or they wait for each other, the server ends one, and its second run sees the change. Only
+//! the *absence* of a row cannot be required; uses of that kind are unique rules or a row that stands for the set.
+//!
+//! **Why it cannot take half effect.** The statements are sent before it is known that `begin` has worked. If that were
+//! cancelled they would run on their own; but the tenant is set for a transaction only, and without it the policies let
+//! no row of any table be written.
+//!
+//! **A lost answer.** Every unit holds an advisory lock named after it from before its first statement until its
+//! transaction has ended, whichever way and on whichever backend. Who lost the answer to COMMIT waits for that lock on a
+//! new connection and only then looks for the unit's witness: it can find neither too early nor a transaction that may
+//! still come through.
+
+use core::time::Duration;
+
+use claviger_kernel::Unavailable;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_postgres::Error;
+
+use super::connection::{Answer, Connection, Form};
+use super::fault::Fault;
+use super::pause;
+use super::pool::{Lent, Place, Pool};
+use super::transaction::{BEGIN, enter, together};
+use crate::row::Source;
+use crate::{CommitError, Committed, Row, Rows, Sql, StepKind, Unit, Value};
+
+/// How long the statements of a unit, or the answer to its COMMIT, may take.
+const DEADLINE: Duration = Duration::from_millis(2500);
+/// How long the outcome of a unit is looked for when its answer was lost.
+const SEARCH: Duration = Duration::from_secs(5);
+/// How often a unit runs again after the server has ended it in favour of others.
+const CLASHES: u32 = 3;
+
+/// How one attempt at a unit went.
+enum Attempt {
+    Committed(Committed),
+    Failed(CommitError),
+    /// Rolled back by the server in favour of others.
+    Clashed,
+    /// The connection was lost before COMMIT was sent: nothing has happened and nothing will.
+    Lost(Unavailable),
+    /// COMMIT was sent and nothing came back.
+    Unknown(Committed, Place),
+}
+
+/// Runs `unit` to its end.
+pub(super) async fn commit(pool: &Pool, unit: &Unit) -> Result<Committed, CommitError> {
+    let (mut clashes, mut losses) = (0, 0);
+    loop {
+        let lent = pool.take().await?;
+        match attempt(lent, unit).await {
+            Attempt::Committed(committed) => return Ok(committed),
+            Attempt::Failed(error) => return Err(error),
+            Attempt::Clashed if clashes < CLASHES => {
+                clashes += 1;
+                pause(jitter(unit, clashes)).await;
+            }
+            Attempt::Clashed => return Err(Fault::Clash.unavailable("unit").into()),
+            Attempt::Lost(_) if losses == 0 => losses += 1,
+            Attempt::Lost(why) => return Err(why.into()),
+            Attempt::Unknown(committed, place) => {
+                if search(pool, unit, place).await? {
+                    return Ok(committed);
+                }
+                // It did not happen and cannot any more: the same again is the first time.
+                losses += 1;
+                if losses > 1 {
+                    return Err(Unavailable::new("the connection was lost twice before the commit").into());
+                }
+            }
+        }
+    }
+}
+
+/// Between one and eight milliseconds times the number of clashes, differing from unit to unit.
+fn jitter(unit: &Unit, clashes: u32) -> Duration {
+    let spread = u64::from(unit.id().as_bytes()[15].wrapping_mul(clashes as u8 | 1));
+    Duration::from_micros((1000 + spread * 28) * u64::from(clashes))
+}
+
+async fn attempt(lent: Lent, unit: &Unit) -> Attempt {
+    let verdict = match timeout(DEADLINE, statements(lent.connection(), unit)).await {
+        Ok(verdict) => verdict,
+        // The connection goes, and with it the transaction: COMMIT was never sent.
+        Err(_) => return Attempt::Failed(Unavailable::new("the unit's statements took too long").into()),
+    };
+    let committed = match verdict {
+        Ok(committed) => committed,
+        Err(attempt) => {
+            if !matches!(attempt, Attempt::Lost(_))
+                && let Ok(Ok(())) = timeout(DEADLINE, lent.connection().client().batch_execute("rollback")).await
+            {
+                lent.give_back();
+            }
+            return attempt;
+        }
+    };
+    match timeout(DEADLINE, lent.connection().client().batch_execute("commit")).await {
+        Ok(Ok(())) => {
+            lent.give_back();
+            Attempt::Committed(committed)
+        }
+        Ok(Err(error)) => match Fault::of(&error) {
+            Fault::Connection(_) => Attempt::Unknown(committed, lent.discard()),
+            Fault::Clash => Attempt::Clashed,
+            fault => Attempt::Failed(fault.unavailable("commit").into()),
+        },
+        Err(_) => Attempt::Unknown(committed, lent.discard()),
+    }
+}
+
+/// Sends everything up to the last statement together and judges the answers in order: the first that is not as it must
+/// be decides.
+async fn statements(connection: &Connection, unit: &Unit) -> Result<Committed, Attempt> {
+    let enter = enter(connection, unit);
+    let mut plan: Vec<(&str, &'static Sql, Form, &[Value], bool)> =
+        vec![("begin", &BEGIN, Form::Plain, &[], false), ("enter", enter.0, Form::Plain, &enter.1, false)];
+    for step in unit.steps() {
+        let form = if step.kind == StepKind::Require { Form::Shared } else { Form::Plain };
+        plan.push((step.label, step.sql, form, &step.args, step.kind == StepKind::Returning));
+    }
+    for (label, sql, form, ..) in &plan {
+        connection.prepare(sql, *form).await.map_err(|error| judge(label, &error))?;
+    }
+    let runs = plan.iter().map(|(_, sql, form, args, keep)| connection.run(sql, *form, args, *keep));
+    let mut answers = together(runs).await.into_iter().zip(&plan);
+    for (answer, (label, ..)) in answers.by_ref().take(2) {
+        answer.map_err(|error| judge(label, &error))?;
+    }
+    let mut committed = Committed::default();
+    for ((answer, _), step) in answers.zip(unit.steps()) {
+        let answer = answer.map_err(|error| judge(step.label, &error))?;
+        if !step.expect.met(answer.touched) {
+            return Err(Attempt::Failed(CommitError::Conflict(step.label)));
+        }
+        if step.kind == StepKind::Returning {
+            committed.0.push((step.label, owned(step.label, &answer)?));
+        }
+    }
+    Ok(committed)
+}
+
+fn judge(label: &'static str, error: &Error) -> Attempt {
+    match Fault::of(error) {
+        Fault::Unique => Attempt::Failed(CommitError::Conflict(label)),
+        Fault::Clash => Attempt::Clashed,
+        fault @ Fault::Connection(_) => Attempt::Lost(fault.unavailable(label)),
+        fault @ Fault::Refused(_) => Attempt::Failed(fault.unavailable(label).into()),
+    }
+}
+
+fn owned(label: &'static str, answer: &Answer) -> Result<Rows, Attempt> {
+    let rows = answer.rows.iter().map(|row| Row(Source::Postgres(row)).to_owned(row.len())).collect::<Result<_, _>>();
+    rows.map(Rows).map_err(|error| Attempt::Failed(Unavailable::new(format!("{label}: {error}")).into()))
+}
+
+/// Whether `unit` was committed. The answer is final: its transaction has ended.
+async fn search(pool: &Pool, unit: &Unit, mut place: Place) -> Result<bool, Unavailable> {
+    let end = Instant::now() + SEARCH;
+    let mut last = Unavailable::new("the outcome of a commit is not known");
+    loop {
+        let lent = match timeout_at(end, pool.connect(place)).await {
+            Ok(Ok(lent)) => lent,
+            Ok(Err((why, back))) => {
+                (last, place) = (why, back);
+                if timeout_at(end, pause(Duration::from_millis(100))).await.is_err() {
+                    return Err(last);
+                }
+                continue;
+            }
+            Err(_) => return Err(last),
+        };
+        match timeout_at(end, witness(lent.connection(), unit)).await {
+            Ok(Ok(found)) => {
+                lent.give_back();
+                return Ok(found);
+            }
+            Ok(Err(error)) => last = Fault::of(&error).unavailable("looking up a commit"),
+            Err(_) => return Err(last),
+        }
+        place = lent.discard();
+    }
+}
+
+async fn witness(connection: &Connection, unit: &Unit) -> Result<bool, Error> {
+    let sql = unit.witness().expect("the engine seals every unit before it runs it");
+    let (enter, args) = enter(connection, unit);
+    let keys = [unit.realm().into(), unit.id().into()];
+    // One after the other: the last must not look before the lock is held.
+    connection.run(&BEGIN, Form::Plain, &[], false).await?;
+    connection.run(enter, Form::Plain, &args, false).await?;
+    let found = connection.run(sql, Form::Plain, &keys, false).await?.touched > 0;
+    connection.client().batch_execute("rollback").await?;
+    Ok(found)
+}

@@ -1,0 +1,55 @@
+//! Lists: one statement in a read-only transaction with the tenant set, all in one round trip.
+
+use core::time::Duration;
+
+use claviger_kernel::{RealmId, Unavailable};
+use tokio::time::timeout;
+use tokio_postgres::Row;
+
+use super::connection::{Connection, Form};
+use super::fault::Fault;
+use super::pool::Pool;
+use super::transaction::{BEGIN_READ, COMMIT, LOOK, LOOK_POOLED, realm_setting, together};
+use crate::{Sql, Value};
+
+/// How long a list may take.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// Every row of `sql` that `realm` may see; once more on another connection if the first was lost.
+pub(super) async fn list(
+    pool: &Pool,
+    realm: RealmId,
+    sql: &'static Sql,
+    args: &[Value],
+) -> Result<Vec<Row>, Unavailable> {
+    let mut again = true;
+    loop {
+        let lent = pool.take().await?;
+        match timeout(DEADLINE, page(lent.connection(), realm, sql, args)).await {
+            Ok(Ok(rows)) => {
+                lent.give_back();
+                return Ok(rows);
+            }
+            // The connection goes in every other case: whether its transaction still stands is not worth asking.
+            Ok(Err(Fault::Connection(_))) if again => again = false,
+            Ok(Err(fault)) => return Err(fault.unavailable(sql.name)),
+            Err(_) => return Err(Unavailable::new(format!("{}: no answer within two seconds", sql.name))),
+        }
+    }
+}
+
+async fn page(connection: &Connection, realm: RealmId, sql: &'static Sql, args: &[Value]) -> Result<Vec<Row>, Fault> {
+    let look = if connection.pooled() { &LOOK_POOLED } else { &LOOK };
+    let realm = [realm_setting(realm)];
+    let plan: [(&'static Sql, &[Value]); 4] = [(&BEGIN_READ, &[]), (look, &realm), (sql, args), (&COMMIT, &[])];
+    for (sql, _) in plan {
+        connection.prepare(sql, Form::Plain).await.map_err(|error| Fault::of(&error))?;
+    }
+    let runs = plan.iter().map(|&(part, args)| connection.run(part, Form::Plain, args, core::ptr::eq(part, sql)));
+    let mut rows = Vec::new();
+    // All four must have worked: without the tenant the answer would be empty, not refused.
+    for answer in together(runs).await {
+        rows.append(&mut answer.map_err(|error| Fault::of(&error))?.rows);
+    }
+    Ok(rows)
+}

@@ -1,0 +1,113 @@
+//! Connections that are used by one transaction at a time, handed out with a bounded wait.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use claviger_kernel::Unavailable;
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+
+use super::address::Address;
+use super::connection::Connection;
+use super::fault::Fault;
+
+/// How long a caller waits for a connection to come free.
+pub(super) const WAIT: Duration = Duration::from_secs(1);
+/// After a failed attempt to connect, how long everybody is told so at once instead of trying too.
+const REST: Duration = Duration::from_millis(300);
+
+/// A bounded number of connections to one address.
+pub(super) struct Pool {
+    address: Address,
+    size: u32,
+    permits: Arc<Semaphore>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    refused: Mutex<Option<(Instant, Unavailable)>>,
+}
+
+/// A connection in somebody's hands. Dropped, it is closed; [`Lent::give_back`] keeps it for the next.
+pub(super) struct Lent {
+    connection: Connection,
+    place: Place,
+}
+
+/// The right to one connection of the pool, with or without the connection.
+pub(super) struct Place {
+    idle: Arc<Mutex<Vec<Connection>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Pool {
+    pub(super) fn new(address: Address, size: usize) -> Self {
+        let size = u32::try_from(size.max(1)).unwrap_or(u32::MAX);
+        let permits = Arc::new(Semaphore::new(size as usize));
+        Self { address, size, permits, idle: Arc::default(), refused: Mutex::new(None) }
+    }
+
+    /// Takes a connection, or makes one if there is room.
+    pub(super) async fn take(&self) -> Result<Lent, Unavailable> {
+        let place = self.place().await?;
+        while let Some(connection) = { self.idle.lock().pop() } {
+            if !connection.is_closed() {
+                return Ok(Lent { connection, place });
+            }
+        }
+        self.connect(place).await.map_err(|(why, _)| why)
+    }
+
+    /// Makes a new connection in `place`, whatever stands idle.
+    pub(super) async fn connect(&self, place: Place) -> Result<Lent, (Unavailable, Place)> {
+        let refused = self.refused.lock().clone();
+        if let Some((at, why)) = refused
+            && at.elapsed() < REST
+        {
+            return Err((why, place));
+        }
+        match Connection::spawned(&self.address).await {
+            Ok(connection) => {
+                *self.refused.lock() = None;
+                Ok(Lent { connection, place })
+            }
+            Err(error) => {
+                let why = Fault::of(&error).unavailable("connecting to the database");
+                *self.refused.lock() = Some((Instant::now(), why.clone()));
+                Err((why, place))
+            }
+        }
+    }
+
+    async fn place(&self) -> Result<Place, Unavailable> {
+        match timeout(WAIT, Arc::clone(&self.permits).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(Place { idle: Arc::clone(&self.idle), _permit: permit }),
+            Ok(Err(_)) => Err(Unavailable::new("the store is closed")),
+            Err(_) => Err(Unavailable::new("every database connection has been busy for a second")),
+        }
+    }
+
+    /// Waits until every connection has come back, then closes them; nobody gets one afterwards.
+    pub(super) async fn close(&self) {
+        if let Ok(all) = self.permits.acquire_many(self.size).await {
+            self.permits.close();
+            all.forget();
+        }
+        self.idle.lock().clear();
+    }
+}
+
+impl Lent {
+    /// The connection.
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Gives back a connection on which no transaction stands.
+    pub(super) fn give_back(self) {
+        self.place.idle.lock().push(self.connection);
+    }
+
+    /// Closes the connection and keeps its place.
+    pub(super) fn discard(self) -> Place {
+        self.place
+    }
+}

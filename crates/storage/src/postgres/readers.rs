@@ -1,0 +1,183 @@
+//! Keyed reads: many at a time over a few shared connections, none of which belongs to anybody.
+//!
+//! Each place has a task that keeps a connection in it: it connects, drives the socket, and connects again when the
+//! connection is lost. A reader takes the next live one; while a lost one is being replaced the others serve, and when
+//! the last attempts of all of them have failed a read is refused at once instead of waiting.
+
+use core::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use claviger_kernel::Unavailable;
+use parking_lot::RwLock;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::address::Address;
+use super::connection::{Answer, Connection, Driver, Form};
+use super::fault::Fault;
+use super::pause;
+use crate::{Sql, Value};
+
+/// How long a keyed read may take, another try included.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// The shared connections.
+pub(super) struct Readers {
+    places: Vec<Arc<Place>>,
+    next: AtomicUsize,
+    turn: watch::Receiver<u64>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+struct Place {
+    state: RwLock<State>,
+    turned: watch::Sender<u64>,
+}
+
+#[derive(Clone)]
+enum State {
+    Connecting,
+    Live(Arc<Connection>),
+    Down(String),
+}
+
+impl Readers {
+    /// Keeps `size` connections to `address`, of which `first` is there already.
+    pub(super) fn new(address: &Address, size: usize, first: (Connection, Driver)) -> Self {
+        let (turned, turn) = watch::channel(0);
+        let mut first = Some(first);
+        let (mut places, mut tasks) = (Vec::new(), Vec::new());
+        for _ in 0..size.max(1) {
+            let place = Arc::new(Place { state: RwLock::new(State::Connecting), turned: turned.clone() });
+            let given = first.take().map(|(connection, driver)| {
+                let connection = Arc::new(connection);
+                place.set(State::Live(Arc::clone(&connection)));
+                (connection, driver)
+            });
+            places.push(Arc::clone(&place));
+            tasks.push(tokio::spawn(keep(place, address.clone(), given)));
+        }
+        Self { places, next: AtomicUsize::new(0), turn, tasks }
+    }
+
+    /// Runs a statement that reads, once more on another connection if the first was lost meanwhile.
+    pub(super) async fn run(&self, sql: &'static Sql, args: &[Value]) -> Result<Answer, Unavailable> {
+        let mut suspect = None;
+        let attempts = async {
+            let mut again = true;
+            loop {
+                let (place, connection) = self.pick().await?;
+                suspect = Some((place, Arc::clone(&connection), connection.answered()));
+                match connection.run(sql, Form::Plain, args, true).await {
+                    Ok(answer) => return Ok(answer),
+                    Err(error) => match Fault::of(&error) {
+                        Fault::Connection(_) if again => {
+                            again = false;
+                            place.lose(&connection);
+                        }
+                        fault => return Err(fault.unavailable(sql.name)),
+                    },
+                }
+            }
+        };
+        let done = timeout(DEADLINE, attempts).await;
+        done.unwrap_or_else(|_| {
+            if let Some((place, connection, answered)) = suspect
+                && connection.answered() == answered
+            {
+                place.lose(&connection);
+            }
+            Err(Unavailable::new(format!("{}: no answer within two seconds", sql.name)))
+        })
+    }
+
+    /// The next live connection in turn. Waits only while a first attempt to replace lost ones is under way.
+    async fn pick(&self) -> Result<(&Place, Arc<Connection>), Unavailable> {
+        let mut turn = self.turn.clone();
+        loop {
+            turn.mark_unchanged();
+            let start = self.next.fetch_add(1, Ordering::Relaxed);
+            let mut down = None;
+            let mut connecting = false;
+            for step in 0..self.places.len() {
+                let place = &self.places[(start + step) % self.places.len()];
+                match &*place.state.read() {
+                    State::Live(connection) if !connection.is_closed() => {
+                        return Ok((place, Arc::clone(connection)));
+                    }
+                    State::Live(_) | State::Connecting => connecting = true,
+                    State::Down(why) => down = Some(why.clone()),
+                }
+            }
+            if let (false, Some(why)) = (connecting, down) {
+                return Err(Unavailable::new(why));
+            }
+            if turn.changed().await.is_err() {
+                return Err(Unavailable::new("the store is closed"));
+            }
+        }
+    }
+
+    /// Closes the connections; reads under way are answered [`Unavailable`].
+    pub(super) fn close(&self) {
+        for (task, place) in self.tasks.iter().zip(&self.places) {
+            task.abort();
+            place.set(State::Down("the store is closed".into()));
+        }
+    }
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Place {
+    fn set(&self, state: State) {
+        *self.state.write() = state;
+        self.turned.send_modify(|turn| *turn = turn.wrapping_add(1));
+    }
+
+    /// Takes `connection` out of service, if it still is in service.
+    fn lose(&self, connection: &Arc<Connection>) {
+        connection.abandon();
+        let mut state = self.state.write();
+        if matches!(&*state, State::Live(current) if Arc::ptr_eq(current, connection)) {
+            *state = State::Connecting;
+        }
+    }
+}
+
+/// Keeps a connection in `place` for as long as it is let.
+async fn keep(place: Arc<Place>, address: Address, mut given: Option<(Arc<Connection>, Driver)>) {
+    let mut failures = 0;
+    loop {
+        if let Some((connection, driver)) = given.take() {
+            tokio::select! {
+                ended = driver => if let Err(error) = ended {
+                    tracing::warn!(%error, "a database connection for reads was lost");
+                },
+                () = connection.abandoned() => tracing::warn!("a database connection for reads answered nobody"),
+            }
+            place.lose(&connection);
+        }
+        match Connection::open(&address).await {
+            Ok((connection, driver)) => {
+                failures = 0;
+                let connection = Arc::new(connection);
+                place.set(State::Live(Arc::clone(&connection)));
+                given = Some((connection, driver));
+            }
+            Err(error) => {
+                failures += 1;
+                let why = Fault::of(&error).unavailable("connecting to the database for reads");
+                tracing::warn!(%why, failures, "will try again");
+                place.set(State::Down(why.reason().to_owned()));
+                pause(Duration::from_millis(50 << failures.min(4))).await;
+            }
+        }
+    }
+}
