@@ -1,0 +1,102 @@
+//! Developer commands, run as `cargo xtask <command>`.
+//!
+//! Everything that a developer or a continuous-integration run does beyond plain cargo stands here. This program imports
+//! no crate of ours, so that it still builds when one of them does not.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks on its standard streams")]
+
+mod catalogue;
+mod check;
+mod command;
+mod deny;
+mod docs;
+mod e2e;
+mod engines;
+mod house;
+mod services;
+mod stages;
+mod suite;
+mod texts;
+mod workspace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Developer commands of Claviger")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Commands,
+}
+
+#[derive(Subcommand)]
+enum Commands {
+    /// Run every test on both engines, then the end-to-end cases
+    Test {
+        /// Take no tool from the machine; unpack all of them from packages
+        #[arg(long)]
+        unpack: bool,
+    },
+    /// Format, clippy, the rules of the house, and the SQLite tests of what changed
+    Check,
+    /// PostgreSQL, Chromium, Node and Python for tests
+    Services {
+        #[command(subcommand)]
+        action: services::Action,
+        /// Take no tool from the machine; unpack all of them from packages
+        #[arg(long, global = true)]
+        unpack: bool,
+    },
+    /// Real clients and a real browser against the development build
+    E2e {
+        /// Take no tool from the machine; unpack all of them from packages
+        #[arg(long)]
+        unpack: bool,
+        /// Run only the cases whose line contains this text
+        filter: Option<String>,
+    },
+    /// Every attack and fault row with its tests, or the reason why it has none
+    Catalogue {
+        /// Print only rows that are missing, stale or unknown, and the sums
+        #[arg(long)]
+        brief: bool,
+    },
+    /// Build the API documentation and check the book's links
+    Docs,
+    /// Check bans, licences and sources of every dependency
+    Deny,
+    /// Check who imports whom, what the public text says, and how long files are
+    House,
+    /// Stops what a run started once that run has ended, however it ended
+    #[command(hide = true)]
+    Guard { record: PathBuf },
+}
+
+fn main() -> ExitCode {
+    match dispatch(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Commands) -> anyhow::Result<()> {
+    let workspace = Workspace::find()?;
+    match command {
+        Commands::Test { unpack } => suite::run(&workspace, unpack),
+        Commands::Check => check::run(&workspace),
+        Commands::Services { action, unpack } => services::run(&workspace, &action, unpack),
+        Commands::E2e { unpack, filter } => e2e::run_alone(&workspace, unpack, filter.as_deref()),
+        Commands::Catalogue { brief } => catalogue::run(&workspace, brief),
+        Commands::Docs => docs::run(&workspace),
+        Commands::Deny => deny::run(&workspace),
+        Commands::House => house::run(&workspace),
+        Commands::Guard { record } => services::guard::serve(&record),
+    }
+}
