@@ -29,7 +29,7 @@ fn main() {
         let text = fs::read_to_string(&file).expect("a message file is readable UTF-8");
         read(&text, &mut messages);
     }
-    code.push_str("pub(crate) const KEYS: &[&str] = &[");
+    code.push_str("#[cfg(test)]\npub(crate) const KEYS: &[&str] = &[");
     for key in messages.keys() {
         write!(code, "{key:?},").expect("writing to a String");
     }

@@ -42,19 +42,9 @@ pub enum Arg<'a> {
     Number(u32),
 }
 
-impl<'a> From<&'a str> for Arg<'a> {
-    fn from(text: &'a str) -> Self {
-        Self::Text(text)
-    }
-}
-impl<'a> From<&'a String> for Arg<'a> {
-    fn from(text: &'a String) -> Self {
-        Self::Text(text)
-    }
-}
-impl<'a> From<&'a Cow<'_, str>> for Arg<'a> {
-    fn from(text: &'a Cow<'_, str>) -> Self {
-        Self::Text(text)
+impl<'a, T: AsRef<str> + ?Sized> From<&'a T> for Arg<'a> {
+    fn from(text: &'a T) -> Self {
+        Self::Text(text.as_ref())
     }
 }
 impl From<u32> for Arg<'_> {

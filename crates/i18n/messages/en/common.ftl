@@ -5,7 +5,7 @@ language-name = English
 document-title = { $title } · { $place }
 optional = optional
 waiting = One moment…
-back = Back
+back-to = Back to { $place }
 
 email-label = Email address
 password-label = Password
@@ -18,6 +18,7 @@ password-hint = At least { $min } characters. A few unrelated words work well.
 password-show = Show
 password-hide = Hide
 password-show-label = Show password
+password-hide-label = Hide password
 code-hint = { $digits } digits, from the email.
 
 foot-help = Help

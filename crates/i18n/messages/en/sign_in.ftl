@@ -41,4 +41,3 @@ sign-out-stay = Stay signed in
 signed-out-title = You're signed out
 signed-out-lead = It's safe to close this window.
 signed-out-again = Sign in again
-signed-out-back = Back to { $place }
