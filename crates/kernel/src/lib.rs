@@ -12,7 +12,7 @@ mod time;
 pub use caller::{Actor, Caller, SYSTEM_REASONS, Source, SystemReason};
 pub use entropy::{Entropy, SeededEntropy};
 pub use error::{ErrorClass, Unavailable};
-pub use id::{
+pub use id::{kind, 
     ApiKeyId, ClientId, CodeId, CredentialId, EmailId, EventId, FamilyId, FlowId, GrantId, Id, IdError, IdKind, JobId,
     KeyId, MessageId, OrganizationId, RealmId, RequestId, ResourceServerId, RoleId, SecretId, ServiceAccountId,
     SessionId, Shard, UnitId, UserId,
