@@ -9,9 +9,11 @@ mod error;
 mod jobs;
 mod leases;
 pub mod migrate;
+mod own;
 mod postgres;
 mod row;
 pub mod scratch;
+mod signals;
 mod sqlite;
 mod statement;
 mod store;
@@ -20,8 +22,10 @@ mod value;
 
 pub use ephemeral::Ephemeral;
 pub use error::{ColumnError, CommitError, OpenError};
-pub use jobs::{Job, JobQueue};
+pub use jobs::{Failed, Job, JobQueue, Retry};
 pub use leases::{Lease, Leases};
+pub use own::forget_quiet_units;
+pub use postgres::{RoleFault, RoleProblem, check_roles, roles_sql};
 pub use row::{Column, FromColumn, Row, Rows};
 pub use statement::{Scope, Sql};
 pub use store::{PostgresOptions, SqliteOptions, Store};
@@ -29,4 +33,5 @@ pub use unit::{Committed, Expect, Step, StepKind, Unit};
 pub use value::Value;
 
 /// Every statement of this crate, folder by folder, for the statement suite.
-pub static STATEMENTS: &[&[&Sql]] = &[ephemeral::sql::ALL, jobs::sql::ALL, leases::sql::ALL, unit::sql::ALL];
+pub static STATEMENTS: &[&[&Sql]] =
+    &[ephemeral::sql::ALL, jobs::sql::ALL, leases::sql::ALL, own::sql::ALL, unit::sql::ALL];

@@ -12,18 +12,24 @@ mod fault;
 mod list;
 mod pool;
 mod readers;
+mod roles;
+mod schema;
+pub(crate) mod scratch;
 mod transaction;
 
 use core::time::Duration;
 use std::sync::Arc;
 
-use claviger_kernel::{RealmId, Unavailable};
+use claviger_kernel::{RealmId, Timestamp, Unavailable};
+
+pub use self::roles::{RoleFault, RoleProblem, check_roles, roles_sql};
 
 use self::address::{Address, Purpose};
 use self::connection::Connection;
 use self::fault::Fault;
 use self::pool::Pool;
 use self::readers::Readers;
+use crate::migrate::{self, Dialect, Migration};
 use crate::row::Source;
 use crate::{ColumnError, CommitError, Committed, OpenError, PostgresOptions, Row, Sql, Unit, Value};
 
@@ -38,14 +44,20 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     pub(crate) async fn open(options: PostgresOptions) -> Result<Self, OpenError> {
-        let app = Address::parse("database.url", &options.url)?;
-        let read = options.read_url.as_ref().ok_or_else(|| {
-            OpenError::Options("database.read_url: set it to the address of the keyed-read role".into())
-        })?;
-        let read = Address::parse("database.read_url", read)?.limited(Purpose::Read);
-        let first = Connection::open(&read).await.map_err(|error| unreachable("database.read_url", &error))?;
+        let app = Address::parse(roles::APP.setting, &options.url)?;
+        let read = roles::reader(&options)?.limited(Purpose::Read);
+        if let Some(url) = &options.migrate_url {
+            let owner = Address::parse("database.migrate_url", url)?.limited(Purpose::Migrate);
+            schema::migrate(&owner, known).await?;
+        }
+        let setting = roles::APP.setting;
+        let looker =
+            Connection::spawned(&app.limited(Purpose::Read)).await.map_err(|error| refused(setting, &error))?;
+        roles::insist(&looker, &roles::APP).await?;
+        schema::verify(&looker, setting, known()).await?;
+        let (reader, driver) = Connection::open(&read).await.map_err(|error| refused(roles::READ.setting, &error))?;
         Ok(Self {
-            readers: Readers::new(&read, options.readers, first),
+            readers: Readers::new(&read, options.readers, (reader, driver)),
             writers: Arc::new(Pool::new(app.limited(Purpose::Write), options.writers)),
             listers: Pool::new(app.limited(Purpose::Read), LISTERS),
         })
@@ -87,6 +99,10 @@ impl Postgres {
         task.await.unwrap_or_else(|_| Err(Unavailable::new("the runtime is shutting down").into()))
     }
 
+    pub(crate) async fn database_time(&self) -> Result<Timestamp, Unavailable> {
+        list::database_time(&self.listers).await
+    }
+
     pub(crate) async fn close(&self) {
         self.writers.close().await;
         self.listers.close().await;
@@ -98,7 +114,11 @@ fn unread(sql: &Sql, error: &ColumnError) -> Unavailable {
     Unavailable::new(format!("{}: {error}", sql.name))
 }
 
-fn unreachable(setting: &str, error: &tokio_postgres::Error) -> OpenError {
+fn known() -> Vec<Migration> {
+    migrate::rendered(Dialect::Postgres)
+}
+
+fn refused(setting: &str, error: &tokio_postgres::Error) -> OpenError {
     OpenError::Engine(Fault::of(error).unavailable(setting).reason().to_owned())
 }
 

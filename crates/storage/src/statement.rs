@@ -49,6 +49,7 @@ macro_rules! statements {
             };
         )*
         /// Every statement declared here.
+        #[allow(unreachable_pub, reason = "most lists are re-exported by their crate, not all")]
         pub static ALL: &[&$crate::Sql] = &[$(&$name),*];
     };
     (@scope) => { $crate::Scope::Tenant };

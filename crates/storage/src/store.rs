@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use claviger_kernel::{RealmId, Unavailable};
+use claviger_kernel::{RealmId, Timestamp, Unavailable};
 
 use crate::postgres::Postgres;
+use crate::signals::{Brings, Signals};
 use crate::sqlite::Sqlite;
-use crate::{ColumnError, CommitError, Committed, OpenError, Row, Sql, Unit, Value};
+use crate::{ColumnError, CommitError, Committed, OpenError, Row, Sql, Unit, Value, value};
 
 /// How to open a SQLite store.
 #[derive(Clone, Debug)]
@@ -35,7 +36,10 @@ pub struct PostgresOptions {
 
 /// The store. Clones share one engine.
 #[derive(Clone)]
-pub struct Store(Engine);
+pub struct Store {
+    engine: Engine,
+    signals: Arc<Signals>,
+}
 
 #[derive(Clone)]
 enum Engine {
@@ -46,17 +50,20 @@ enum Engine {
 impl Store {
     /// Opens (and makes or migrates) the SQLite store.
     pub async fn open_sqlite(options: SqliteOptions) -> Result<Self, OpenError> {
-        Sqlite::open(options).await.map(|engine| Self(Engine::Sqlite(Arc::new(engine))))
+        let signals = Arc::new(Signals::default());
+        let engine = Sqlite::open(options, Arc::clone(&signals)).await?;
+        Ok(Self { engine: Engine::Sqlite(Arc::new(engine)), signals })
     }
 
     /// Connects to (and, as the owner, migrates) the PostgreSQL store.
     pub async fn open_postgres(options: PostgresOptions) -> Result<Self, OpenError> {
-        Postgres::open(options).await.map(|engine| Self(Engine::Postgres(Arc::new(engine))))
+        let engine = Postgres::open(options).await?;
+        Ok(Self { engine: Engine::Postgres(Arc::new(engine)), signals: Arc::default() })
     }
 
     /// `sqlite` or `postgres`.
     pub const fn engine(&self) -> &'static str {
-        match self.0 {
+        match self.engine {
             Engine::Sqlite(_) => "sqlite",
             Engine::Postgres(_) => "postgres",
         }
@@ -72,7 +79,8 @@ impl Store {
         args: Vec<Value>,
         read: fn(&Row<'_>) -> Result<T, ColumnError>,
     ) -> Result<Option<T>, Unavailable> {
-        match &self.0 {
+        value::storable(sql, &args)?;
+        match &self.engine {
             Engine::Sqlite(engine) => engine.get(sql, args, read).await,
             Engine::Postgres(engine) => engine.get(sql, args, read).await,
         }
@@ -89,7 +97,8 @@ impl Store {
         args: Vec<Value>,
         read: fn(&Row<'_>) -> Result<T, ColumnError>,
     ) -> Result<Vec<T>, Unavailable> {
-        match &self.0 {
+        value::storable(sql, &args)?;
+        match &self.engine {
             Engine::Sqlite(engine) => engine.list(sql, args, read).await,
             Engine::Postgres(engine) => engine.list(realm, sql, args, read).await,
         }
@@ -100,18 +109,47 @@ impl Store {
     /// Once called the unit runs to its end, even if the caller is dropped.
     ///
     /// # Errors
-    /// [`CommitError::Conflict`] names the step that found the world changed; [`CommitError::Unavailable`] otherwise.
+    /// [`CommitError::Conflict`] names the step that found the world changed; [`CommitError::Unavailable`] otherwise, also
+    /// for a unit larger than a unit may be: cut long work into chunks.
     pub async fn commit(&self, unit: Unit) -> Result<Committed, CommitError> {
-        let unit = unit.sealed();
-        match &self.0 {
+        unit.within_limits()?;
+        match &self.engine {
+            // An unknown outcome stops the writer, so nobody ever looks for the trace of a quiet unit.
             Engine::Sqlite(engine) => engine.commit(unit).await,
-            Engine::Postgres(engine) => engine.commit(unit).await,
+            Engine::Postgres(engine) => {
+                let unit = unit.sealed();
+                let brings = Brings::of(&unit);
+                let committed = engine.commit(unit).await?;
+                self.signals.tell(brings);
+                Ok(committed)
+            }
         }
+    }
+
+    /// Whether units can be written at all; the reason if not. Reads go on either way.
+    pub fn writable(&self) -> Result<(), Unavailable> {
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.writable(),
+            Engine::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// The time of the database, by which lease ages are judged and nothing else.
+    pub(crate) async fn database_time(&self) -> Result<Timestamp, Unavailable> {
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.database_time().await,
+            Engine::Postgres(engine) => engine.database_time().await,
+        }
+    }
+
+    /// What this process tells itself.
+    pub(crate) fn signals(&self) -> &Signals {
+        &self.signals
     }
 
     /// Answers every unit that has been handed in, then closes the engine. Later calls answer [`Unavailable`].
     pub async fn close(&self) {
-        match &self.0 {
+        match &self.engine {
             Engine::Sqlite(engine) => engine.close().await,
             Engine::Postgres(engine) => engine.close().await,
         }

@@ -1,8 +1,8 @@
 //! A unit: statements and how many rows each must touch, committed all together or not at all.
 
-use claviger_kernel::{JobId, RealmId, Timestamp, UnitId};
+use claviger_kernel::{JobId, RealmId, Timestamp, Unavailable, UnitId};
 
-use crate::{ColumnError, Row, Rows, Sql, Value, args};
+use crate::{ColumnError, Row, Rows, Sql, Value, args, value};
 
 pub(crate) mod sql {
     crate::statements! {
@@ -12,9 +12,11 @@ pub(crate) mod sql {
         pub(crate) QUIET: "insert into quiet_units (realm_id, id, at) values ($1, $2, $3)";
         /// Whether a quiet unit was committed.
         pub(crate) QUIET_SEEN: "select 1 from quiet_units where realm_id = $1 and id = $2";
-        /// A job for the queue; a second of the same name and key while the first waits changes nothing.
+        /// A job for the queue. A second of the same name and key changes nothing while the first waits; while the
+        /// first runs (it may have read what has now changed) it makes it run again.
         pub(crate) JOB: "insert into jobs (realm_id, id, name, key, payload, run_at, attempts, created_at) \
-            values ($1, $2, $3, $4, $5, $6, 0, $7) on conflict (realm_id, name, key) do nothing";
+            values ($1, $2, $3, $4, $5, $6, 0, $7) on conflict (realm_id, name, key) do update \
+            set again = true, payload = excluded.payload where jobs.claim is not null";
     }
 }
 
@@ -77,6 +79,11 @@ pub struct Unit {
 }
 
 impl Unit {
+    /// How many steps a unit may have.
+    pub const MOST_STEPS: usize = 2_000;
+    /// How many bytes its values may have together.
+    pub const MOST_BYTES: usize = 4 * 1024 * 1024;
+
     /// An empty unit of `realm`. Only `audit`, and this crate for its own rows, call this.
     ///
     /// `witness` is a statement over (`realm_id`, `unit_id`) that finds a row exactly if the unit was committed; `None`
@@ -145,6 +152,20 @@ impl Unit {
     pub fn job(&mut self, id: JobId, name: &'static str, key: &str, payload: &str, run_at: Timestamp) {
         let args = args![self.realm, id, name, key, payload, run_at, self.at];
         self.any("job", &sql::JOB, args);
+    }
+
+    /// Refuses what no unit may be: the writer does nothing else meanwhile.
+    pub(crate) fn within_limits(&self) -> Result<(), Unavailable> {
+        let bytes: usize = self.steps.iter().flat_map(|step| &step.args).map(Value::size).sum();
+        if self.steps.len() > Self::MOST_STEPS || bytes > Self::MOST_BYTES {
+            return Err(Unavailable::new(format!(
+                "the unit has {} steps and {bytes} bytes; at most {} and {} are allowed, cut the work into chunks",
+                self.steps.len(),
+                Self::MOST_STEPS,
+                Self::MOST_BYTES
+            )));
+        }
+        self.steps.iter().try_for_each(|step| value::storable(step.sql, &step.args))
     }
 
     /// Adds the row by which a unit without an audit row is found again. Called by the engine before it runs the unit.

@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-use claviger_kernel::{Id, Timestamp};
+use claviger_kernel::{Id, Timestamp, Unavailable};
+
+use crate::Sql;
 
 /// A bound value: null, boolean, 64-bit integer, text or bytes. Times are integers (microseconds), ids are bytes.
 #[derive(Clone, PartialEq, Eq)]
@@ -28,6 +30,26 @@ impl fmt::Debug for Value {
             Self::Int(_) => f.write_str("int"),
             Self::Text(text) => write!(f, "text[{}]", text.len()),
             Self::Bytes(bytes) => write!(f, "bytes[{}]", bytes.len()),
+        }
+    }
+}
+
+/// Refuses what one of the engines cannot keep, on both: text with a zero byte.
+pub(crate) fn storable(sql: &Sql, args: &[Value]) -> Result<(), Unavailable> {
+    let refused = |value: &Value| matches!(value, Value::Text(text) if text.as_bytes().contains(&0));
+    match args.iter().position(refused) {
+        Some(place) => Err(Unavailable::new(format!("{}: ${} is text with a zero byte", sql.name, place + 1))),
+        None => Ok(()),
+    }
+}
+
+impl Value {
+    /// About how many bytes it takes.
+    pub(crate) const fn size(&self) -> usize {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Int(_) => 8,
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
         }
     }
 }

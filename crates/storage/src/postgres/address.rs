@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use claviger_kernel::Secret;
 use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 
 use crate::OpenError;
 
@@ -23,7 +23,7 @@ pub(super) enum Purpose {
 }
 
 /// Where a database is and as whom to log in.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Address {
     config: Config,
     pooled: bool,
@@ -104,9 +104,16 @@ impl Address {
         self.pooled
     }
 
-    /// As whom to log in.
-    pub(super) fn user(&self) -> &str {
-        self.config.get_user().unwrap_or_default()
+    /// The text of an address on the same server; the three parts must need no escape.
+    pub(super) fn url(&self, user: &str, password: &str, database: &str) -> String {
+        let port = self.config.get_ports().first().copied().unwrap_or(5432);
+        let host = match self.config.get_hosts().first() {
+            Some(Host::Tcp(name)) if name.contains(':') => format!("[{name}]"),
+            Some(Host::Tcp(name)) => name.clone(),
+            Some(Host::Unix(path)) => path.to_string_lossy().replace('%', "%25").replace('/', "%2F"),
+            None => "localhost".to_owned(),
+        };
+        format!("postgres://{user}:{password}@{host}:{port}/{database}")
     }
 
     pub(super) const fn config(&self) -> &Config {

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use claviger_kernel::{RealmId, Unavailable};
+use claviger_kernel::{RealmId, Timestamp, Unavailable};
 use tokio::time::timeout;
 use tokio_postgres::Row;
 
@@ -10,7 +10,7 @@ use super::connection::{Connection, Form};
 use super::fault::Fault;
 use super::pool::Pool;
 use super::transaction::{BEGIN_READ, COMMIT, LOOK, LOOK_POOLED, realm_setting, together};
-use crate::{Sql, Value};
+use crate::{Scope, Sql, Value};
 
 /// How long a list may take.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -52,4 +52,22 @@ async fn page(connection: &Connection, realm: RealmId, sql: &'static Sql, args: 
         rows.append(&mut answer.map_err(|error| Fault::of(&error))?.rows);
     }
     Ok(rows)
+}
+
+/// The database's own time, in microseconds.
+static TIME: Sql = Sql {
+    name: "time",
+    text: "select (extract(epoch from clock_timestamp()) * 1000000)::bigint",
+    scope: Scope::Shared("asks the clock"),
+};
+
+/// What the database's clock says.
+pub(super) async fn database_time(pool: &Pool) -> Result<Timestamp, Unavailable> {
+    let lent = pool.take().await?;
+    let asked = timeout(DEADLINE, lent.connection().run(&TIME, Form::Plain, &[], true)).await;
+    let asked = asked.map_err(|_| Unavailable::new("the database's clock did not answer within two seconds"))?;
+    let answer = asked.map_err(|error| Fault::of(&error).unavailable("the database's clock"))?;
+    lent.give_back();
+    let row = answer.rows.first().and_then(|row| row.try_get(0).ok());
+    row.map(Timestamp::from_micros).ok_or_else(|| Unavailable::new("the database's clock gave no answer"))
 }

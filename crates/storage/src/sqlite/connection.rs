@@ -1,0 +1,167 @@
+//! One connection: its settings, its prepared statements, binding and reading.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use claviger_kernel::Timestamp;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{OpenFlags, Statement};
+
+use super::fault::Fault;
+use super::rewrite::numbered;
+use crate::row::Source;
+use crate::{ColumnError, Row, Sql, StepKind, Value};
+
+/// How long a connection waits for a lock that another process holds.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Prepared statements that a connection keeps.
+const STATEMENTS: usize = 512;
+
+static TIME: Sql = Sql {
+    name: "storage::sqlite::TIME",
+    text: "select cast(unixepoch('subsec') * 1000000 as integer)",
+    scope: crate::Scope::Shared("asks for the time"),
+};
+
+pub(super) struct Connection {
+    raw: rusqlite::Connection,
+    /// The rewritten texts, by the address of the statement.
+    texts: HashMap<usize, String>,
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Bool(value) => ValueRef::Integer((*value).into()),
+            Self::Int(value) => ValueRef::Integer(*value),
+            Self::Text(value) => ValueRef::Text(value.as_bytes()),
+            Self::Bytes(value) => ValueRef::Blob(value),
+        }))
+    }
+}
+
+impl Connection {
+    pub(super) fn writing(path: &Path) -> rusqlite::Result<Self> {
+        let connection = Self::open(path)?;
+        connection.raw.pragma_update(None, "journal_mode", "wal")?;
+        connection.raw.pragma_update(None, "synchronous", "full")?;
+        connection.raw.pragma_update(None, "cache_size", -16 * 1024)?;
+        Ok(connection)
+    }
+
+    pub(super) fn reading(path: &Path) -> rusqlite::Result<Self> {
+        let connection = Self::open(path)?;
+        connection.raw.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    }
+
+    fn open(path: &Path) -> rusqlite::Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let raw = rusqlite::Connection::open_with_flags(path, flags)?;
+        raw.busy_timeout(BUSY)?;
+        raw.pragma_update(None, "trusted_schema", false)?;
+        raw.pragma_update(None, "foreign_keys", true)?;
+        raw.pragma_update(None, "temp_store", "memory")?;
+        raw.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(Self { raw, texts: HashMap::new() })
+    }
+
+    pub(super) const fn raw(&self) -> &rusqlite::Connection {
+        &self.raw
+    }
+
+    pub(super) const fn raw_mut(&mut self) -> &mut rusqlite::Connection {
+        &mut self.raw
+    }
+
+    /// Runs `work` on the prepared statement with `args` bound.
+    fn bound<T>(
+        &mut self,
+        sql: &'static Sql,
+        args: &[Value],
+        work: impl FnOnce(&mut Statement<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let text = self.texts.entry(std::ptr::from_ref(sql).addr()).or_insert_with(|| numbered(sql.text));
+        let mut statement = self.raw.prepare_cached(text)?;
+        if statement.parameter_count() != args.len() {
+            let wanted = statement.parameter_count();
+            return Err(Fault::Misuse(format!("{wanted} parameters, {} values", args.len())));
+        }
+        for (value, place) in args.iter().zip(1..) {
+            statement.raw_bind_parameter(place, value)?;
+        }
+        work(&mut statement)
+    }
+
+    /// The first row.
+    pub(super) fn first<T>(
+        &mut self,
+        sql: &'static Sql,
+        args: &[Value],
+        read: fn(&Row<'_>) -> Result<T, ColumnError>,
+    ) -> Result<Option<T>, Fault> {
+        self.bound(sql, args, |statement| {
+            let mut rows = statement.raw_query();
+            rows.next()?.map(|row| read(&Row(Source::Sqlite(row)))).transpose().map_err(Fault::Column)
+        })
+    }
+
+    /// Every row.
+    pub(super) fn all<T>(
+        &mut self,
+        sql: &'static Sql,
+        args: &[Value],
+        read: fn(&Row<'_>) -> Result<T, ColumnError>,
+    ) -> Result<Vec<T>, Fault> {
+        self.bound(sql, args, |statement| {
+            let mut rows = statement.raw_query();
+            let mut all = Vec::new();
+            while let Some(row) = rows.next()? {
+                all.push(read(&Row(Source::Sqlite(row)))?);
+            }
+            Ok(all)
+        })
+    }
+
+    /// Runs a step; returns how many rows it touched or found, and those that it gave back.
+    pub(super) fn step(
+        &mut self,
+        sql: &'static Sql,
+        args: &[Value],
+        kind: StepKind,
+    ) -> Result<(u64, Vec<Vec<Value>>), Fault> {
+        let mut rows = Vec::new();
+        let read_only = self.bound(sql, args, |statement| {
+            let width = statement.column_count();
+            let read_only = statement.readonly();
+            let mut answer = statement.raw_query();
+            while let Some(row) = answer.next()? {
+                rows.push(if kind == StepKind::Returning { Row(Source::Sqlite(row)).to_owned(width)? } else { vec![] });
+            }
+            Ok(read_only)
+        })?;
+        match kind {
+            StepKind::Write if read_only => Err(Fault::Misuse("a write step that writes nothing".into())),
+            StepKind::Require if !read_only => Err(Fault::Misuse("a require step that writes".into())),
+            StepKind::Write => Ok((self.raw.changes(), rows)),
+            StepKind::Returning | StepKind::Require => Ok((rows.len() as u64, rows)),
+        }
+    }
+
+    /// Runs one of the engine's own words: begin, savepoint, commit and their like.
+    pub(super) fn word(&self, word: &'static str) -> Result<(), Fault> {
+        self.raw.prepare_cached(word)?.raw_execute().map(drop).map_err(Fault::Engine)
+    }
+
+    pub(super) fn time(&mut self) -> Result<Timestamp, Fault> {
+        Ok(self.first(&TIME, &[], |row| row.get(0))?.expect("a select without a table has one row"))
+    }
+
+    /// Whether the transaction still stands. SQLite rolls back all of it on a full disk and the like, without a word.
+    pub(super) fn in_transaction(&self) -> bool {
+        !self.raw.is_autocommit()
+    }
+}

@@ -1,0 +1,5 @@
+//! One behaviour on both engines.
+
+mod it {
+    mod units;
+}
