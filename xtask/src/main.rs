@@ -87,16 +87,15 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(command: Commands) -> anyhow::Result<()> {
-    let workspace = Workspace::find()?;
     match command {
-        Commands::Test { unpack } => suite::run(&workspace, unpack),
-        Commands::Check => check::run(&workspace),
-        Commands::Services { action, unpack } => services::run(&workspace, &action, unpack),
-        Commands::E2e { unpack, filter } => e2e::run_alone(&workspace, unpack, filter.as_deref()),
-        Commands::Catalogue { brief } => catalogue::run(&workspace, brief),
-        Commands::Docs => docs::run(&workspace),
-        Commands::Deny => deny::run(&workspace),
-        Commands::House => house::run(&workspace),
+        Commands::Test { unpack } => suite::run(&Workspace::find()?, unpack),
+        Commands::Check => check::run(&Workspace::find()?),
+        Commands::Services { action, unpack } => services::run(&Workspace::find()?, &action, unpack),
+        Commands::E2e { unpack, filter } => e2e::run_alone(&Workspace::find()?, unpack, filter.as_deref()),
+        Commands::Catalogue { brief } => catalogue::run(&Workspace::find()?, brief),
+        Commands::Docs => docs::run(&Workspace::find()?),
+        Commands::Deny => deny::run(&Workspace::find()?),
+        Commands::House => house::run(&Workspace::find()?),
         Commands::Guard { record } => services::guard::serve(&record),
     }
 }

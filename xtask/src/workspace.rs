@@ -19,13 +19,9 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
+    /// The workspace around the current folder. Where this program was built says nothing: folders for builds are shared.
     pub(crate) fn find() -> Result<Self> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
-        let metadata = MetadataCommand::new()
-            .manifest_path(manifest)
-            .no_deps()
-            .exec()
-            .context("cargo could not describe the workspace")?;
+        let metadata = MetadataCommand::new().no_deps().exec().context("cargo could not describe the workspace")?;
         Ok(Self {
             root: metadata.workspace_root.clone().into_std_path_buf(),
             target: metadata.target_directory.clone().into_std_path_buf(),
