@@ -1,0 +1,337 @@
+//! Refusals, and the one table from an error to an answer.
+//!
+//! A handler returns a [`Refusal`]; the kind of its route decides how it reads: problem details (RFC 9457) for the API,
+//! the OAuth form (RFC 6749 §5.2) for protocol endpoints, a page for people. The `code` is stable; texts are not.
+
+use core::time::Duration;
+use std::borrow::Cow;
+
+use claviger_kernel::{ErrorClass, RequestId, Unavailable};
+use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+
+use super::{Csp, Kind, Realm, Reply};
+
+/// A field that is wrong, as in RFC 9457 §3.1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Pointer {
+    /// A JSON pointer into the body, such as `/redirect_uris/0`.
+    pub pointer: String,
+    /// What is wrong with it, in one sentence.
+    pub detail: String,
+}
+
+/// Why a request is not answered as asked.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    class: ErrorClass,
+    code: &'static str,
+    detail: Cow<'static, str>,
+    status: Option<StatusCode>,
+    oauth: Option<&'static str>,
+    pointers: Vec<Pointer>,
+    retry_after: Option<Duration>,
+    headers: HeaderMap,
+    internal: bool,
+    closes: bool,
+}
+
+impl Refusal {
+    /// A refusal of `class`. `code` is stable and part of the interface; `detail` says what to do, without secrets and
+    /// without telling whether an account exists.
+    pub fn new(class: ErrorClass, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            class,
+            code,
+            detail: detail.into(),
+            status: None,
+            oauth: None,
+            pointers: Vec::new(),
+            retry_after: None,
+            headers: HeaderMap::new(),
+            internal: false,
+            closes: false,
+        }
+    }
+
+    /// The request is malformed: 400.
+    pub fn malformed(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorClass::Invalid, code, detail)
+    }
+
+    /// There is no such thing for who asks: 404.
+    pub fn not_found() -> Self {
+        Self::new(ErrorClass::NotFound, "not_found", "There is nothing at this address.")
+    }
+
+    /// A fault of ours: 500. The reason goes to the log, not to the caller.
+    pub(super) fn internal() -> Self {
+        let mut refusal = Self::new(
+            ErrorClass::Unavailable,
+            "internal_error",
+            "Something went wrong on our side. Report the reference if it happens again.",
+        );
+        refusal.internal = true;
+        refusal
+    }
+
+    /// Another status than that of the class.
+    #[must_use]
+    pub const fn status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// The `error` of the OAuth form, where it is not the class's own.
+    #[must_use]
+    pub const fn oauth(mut self, error: &'static str) -> Self {
+        self.oauth = Some(error);
+        self
+    }
+
+    /// Names a member of the body that is wrong.
+    #[must_use]
+    pub fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        self.pointers.push(Pointer { pointer: pointer.into(), detail: detail.into() });
+        self
+    }
+
+    /// When to come back.
+    #[must_use]
+    pub const fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// A further header, such as `WWW-Authenticate`.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
+    /// The connection cannot be trusted or is not worth keeping after this.
+    #[must_use]
+    pub(super) const fn close(mut self) -> Self {
+        self.closes = true;
+        self
+    }
+
+    pub(super) const fn closes(&self) -> bool {
+        self.closes
+    }
+
+    /// The class.
+    pub const fn class(&self) -> ErrorClass {
+        self.class
+    }
+
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The text for the caller.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The status: the table from class to status stands here and nowhere else.
+    pub fn status_code(&self) -> StatusCode {
+        if self.internal {
+            return StatusCode::INTERNAL_SERVER_ERROR;
+        }
+        self.status.unwrap_or(match self.class {
+            ErrorClass::Invalid => StatusCode::BAD_REQUEST,
+            ErrorClass::Unauthenticated => StatusCode::UNAUTHORIZED,
+            ErrorClass::Denied => StatusCode::FORBIDDEN,
+            ErrorClass::NotFound => StatusCode::NOT_FOUND,
+            ErrorClass::Conflict => StatusCode::CONFLICT,
+            ErrorClass::Limited => StatusCode::TOO_MANY_REQUESTS,
+            ErrorClass::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        })
+    }
+
+    /// The `error` value of the OAuth form: the one given, else that of the class (RFC 6749 §5.2, §4.1.2.1).
+    pub fn oauth_error(&self) -> &'static str {
+        if self.internal {
+            return "server_error";
+        }
+        self.oauth.unwrap_or(match self.class {
+            ErrorClass::Invalid | ErrorClass::NotFound | ErrorClass::Conflict => "invalid_request",
+            ErrorClass::Unauthenticated => "invalid_client",
+            ErrorClass::Denied => "access_denied",
+            ErrorClass::Limited | ErrorClass::Unavailable => "temporarily_unavailable",
+        })
+    }
+
+    /// Renders the refusal for a route of `kind`.
+    pub(super) fn render(&self, kind: Kind, ground: &Ground<'_>) -> Reply {
+        let status = self.status_code();
+        let reply = match kind {
+            Kind::Api => Reply::json_as(
+                "application/problem+json",
+                &Problem {
+                    title: status.canonical_reason().unwrap_or("Error"),
+                    status: status.as_u16(),
+                    code: self.code,
+                    detail: &self.detail,
+                    request_id: ground.id,
+                    errors: &self.pointers,
+                },
+            ),
+            Kind::OAuth => Reply::json(&OAuthError {
+                error: self.oauth_error(),
+                error_description: &oauth_text(&self.detail),
+                request_id: ground.id,
+            }),
+            Kind::Page => Reply::page(
+                ground.pages.render(&ErrorPage {
+                    status,
+                    class: self.class,
+                    code: self.code,
+                    detail: &self.detail,
+                    request: ground.id,
+                    nonce: ground.nonce,
+                    realm: ground.realm,
+                    accept_language: ground.accept_language,
+                }),
+                Csp::Plain,
+            ),
+            Kind::Asset => Reply::text(format!("{} ({})\n", self.detail, ground.id)),
+        };
+        let mut reply = reply.status(status);
+        let wait =
+            self.retry_after.or_else(|| (status == StatusCode::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(1)));
+        if let Some(wait) = wait {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            reply = reply.header(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        for (name, value) in &self.headers {
+            reply = reply.header(name.clone(), value.clone());
+        }
+        reply
+    }
+}
+
+impl From<Unavailable> for Refusal {
+    /// 503 with Retry-After; never an authentication error. The reason is for the log alone.
+    fn from(fault: Unavailable) -> Self {
+        tracing::warn!(reason = fault.reason(), "unavailable");
+        Self::new(ErrorClass::Unavailable, "unavailable", "The server cannot answer right now. Try again in a moment.")
+            .retry_after(fault.wait())
+    }
+}
+
+/// What a rendered refusal needs to know of its request.
+pub(super) struct Ground<'a> {
+    pub(super) id: RequestId,
+    pub(super) nonce: &'a str,
+    pub(super) realm: Option<&'a Realm>,
+    pub(super) accept_language: Option<&'a str>,
+    pub(super) pages: &'a dyn ErrorPages,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+    request_id: RequestId,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [Pointer],
+}
+
+#[derive(Serialize)]
+struct OAuthError<'a> {
+    error: &'a str,
+    error_description: &'a str,
+    request_id: RequestId,
+}
+
+/// The characters that RFC 6749 §5.2 allows in a description.
+fn oauth_text(text: &str) -> Cow<'_, str> {
+    let allowed = |letter: char| matches!(letter, ' '..='~') && letter != '"' && letter != '\\';
+    if text.chars().all(allowed) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().map(|letter| if allowed(letter) { letter } else { '\'' }).collect())
+}
+
+/// What an error page shows.
+pub struct ErrorPage<'a> {
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// The class of the refusal.
+    pub class: ErrorClass,
+    /// Its stable code.
+    pub code: &'static str,
+    /// One sentence for whoever builds the application.
+    pub detail: &'a str,
+    /// The reference that an administrator can look up.
+    pub request: RequestId,
+    /// The nonce of the response's policy.
+    pub nonce: &'a str,
+    /// Whose page it is, where that is known.
+    pub realm: Option<&'a Realm>,
+    /// What the browser said of the reader's languages.
+    pub accept_language: Option<&'a str>,
+}
+
+/// Renders error pages.
+pub trait ErrorPages: Send + Sync + 'static {
+    /// The whole document. Everything in `page` is text and must be escaped.
+    fn render(&self, page: &ErrorPage<'_>) -> String;
+}
+
+/// Error pages of bare text, for a listener without pages of its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlainErrorPages;
+
+impl ErrorPages for PlainErrorPages {
+    fn render(&self, page: &ErrorPage<'_>) -> String {
+        let title = page.status.canonical_reason().unwrap_or("Error");
+        let detail = page.detail.replace('&', "&amp;").replace('<', "&lt;");
+        let reference = page.request;
+        format!(
+            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title></head>\
+             <body><main><h1>{title}</h1><p>{detail}</p><p>Reference: <code id=\"reference\">{reference}</code></p></main></body></html>\n"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_has_one_status_and_one_oauth_error() {
+        for (class, status, oauth) in [
+            (ErrorClass::Invalid, 400, "invalid_request"),
+            (ErrorClass::Unauthenticated, 401, "invalid_client"),
+            (ErrorClass::Denied, 403, "access_denied"),
+            (ErrorClass::NotFound, 404, "invalid_request"),
+            (ErrorClass::Conflict, 409, "invalid_request"),
+            (ErrorClass::Limited, 429, "temporarily_unavailable"),
+            (ErrorClass::Unavailable, 503, "temporarily_unavailable"),
+        ] {
+            let refusal = Refusal::new(class, "x", "y");
+            assert_eq!((refusal.status_code().as_u16(), refusal.oauth_error()), (status, oauth), "{class:?}");
+        }
+        assert_eq!(Refusal::internal().status_code().as_u16(), 500);
+    }
+
+    #[test]
+    fn a_fault_below_is_never_shown_outside() {
+        let refusal = Refusal::from(Unavailable::new("connection to db7 refused"));
+        assert!(!refusal.detail().contains("db7"));
+        assert_eq!(refusal.status_code(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    #[test]
+    fn an_oauth_description_keeps_to_its_alphabet() {
+        assert_eq!(oauth_text("a \"quoted\"\n\\é"), "a 'quoted''''");
+    }
+}

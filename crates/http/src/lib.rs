@@ -1,0 +1,6 @@
+//! The HTTP surfaces of Claviger: translation only, in handlers of some 25 lines.
+//!
+//! [`base`] is what every surface stands on: the accept loop and its limits, declared routes, the parsed request, the
+//! reply with its safe headers, and the one table from error to answer. The surfaces stand beside it, a folder each.
+
+pub mod base;
