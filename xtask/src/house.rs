@@ -229,6 +229,27 @@ mod tests {
     }
 
     #[test]
+    fn the_book_draws_the_same_house() {
+        let workspace = Workspace::find().unwrap();
+        let page = workspace.text(Path::new("docs/book/src/house.md")).unwrap().unwrap();
+        let drawn = page.lines().filter_map(|line| {
+            let (name, rest) = line.strip_prefix("| `")?.split_once("` |")?;
+            let imports = rest.trim_end_matches(" |").rsplit("| ").next()?;
+            (!name.ends_with('/')).then(|| (name.to_owned(), imports.to_owned()))
+        });
+        let table = HOUSE.iter().map(|(name, may)| {
+            let imports = match may {
+                Import([]) => "nothing".to_owned(),
+                Import(names) => names.join(", "),
+                ImportAllBut([]) => "all before it".to_owned(),
+                ImportAllBut(names) => format!("all before it but {}", names.join(", ")),
+            };
+            ((*name).to_owned(), imports)
+        });
+        assert_eq!(drawn.collect::<Vec<_>>(), table.collect::<Vec<_>>());
+    }
+
+    #[test]
     fn the_table_itself_only_names_crates_listed_before() {
         for (at, (name, may)) in HOUSE.iter().enumerate() {
             let (Import(names) | ImportAllBut(names)) = may;
