@@ -4,7 +4,7 @@
 //! a template on the cluster that `CLAVIGER_TEST_POSTGRES` names. A test written with [`both_engines!`](crate::both_engines)
 //! runs on each, and fails, never skips, where an engine is missing.
 
-mod folder;
+pub(crate) mod folder;
 
 use std::future::Future;
 use std::path::Path;
@@ -13,9 +13,11 @@ use std::sync::Arc;
 use claviger_kernel::{Clock, Entropy, Id, ManualClock, RealmId, SeededEntropy, Timestamp};
 
 use crate::migrate::{self, Dialect};
-use crate::postgres::scratch::{ScratchDatabase, VARIABLE, database};
+use crate::postgres::scratch::{VARIABLE, database};
 use crate::{Ephemeral, JobQueue, Leases, OpenError, SqliteOptions, Store, Unit, own};
 use folder::Folder;
+
+pub use crate::postgres::scratch::ScratchDatabase;
 
 /// The engines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

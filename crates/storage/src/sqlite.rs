@@ -3,6 +3,7 @@
 //! WAL with `synchronous=FULL`; a unit is answered after the sync that made it durable. One process at a time holds the
 //! data folder.
 
+mod checkpoint;
 mod connection;
 mod fault;
 mod lists;

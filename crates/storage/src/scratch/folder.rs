@@ -11,7 +11,7 @@ const PREFIX: &str = "claviger-scratch-";
 
 /// A folder that goes with this value.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub(crate) struct Folder {
     folder: PathBuf,
     database: PathBuf,
 }
@@ -25,11 +25,11 @@ impl Folder {
         Ok(Self { database: folder.join("claviger.db"), folder })
     }
 
-    pub(super) fn database(&self) -> &Path {
+    pub(crate) fn database(&self) -> &Path {
         &self.database
     }
 
-    pub(super) fn options(&self) -> SqliteOptions {
+    pub(crate) fn options(&self) -> SqliteOptions {
         SqliteOptions::small(&self.database)
     }
 }
@@ -46,7 +46,7 @@ fn root() -> PathBuf {
 }
 
 /// A folder with a database that is migrated already.
-pub(super) async fn migrated() -> Result<Folder, OpenError> {
+pub(crate) async fn migrated() -> Result<Folder, OpenError> {
     static TEMPLATE: OnceCell<Vec<u8>> = OnceCell::const_new();
     let fault = |error: std::io::Error| OpenError::Engine(format!("a scratch folder: {error}"));
     let template = TEMPLATE.get_or_try_init(|| async {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use claviger_kernel::Timestamp;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{OpenFlags, Statement};
+use rusqlite::{OpenFlags, Statement, ffi};
 
 use super::fault::Fault;
 use super::rewrite::numbered;
@@ -46,7 +46,13 @@ impl ToSql for Value {
 impl Connection {
     pub(super) fn writing(path: &Path) -> rusqlite::Result<Self> {
         let connection = Self::open(path)?;
-        connection.raw.pragma_update(None, "journal_mode", "wal")?;
+        let mode: String = connection.raw.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+        if mode != "wal" {
+            let why = format!("the file system offers no write-ahead log (journal mode is {mode})");
+            return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CANTOPEN), Some(why)));
+        }
+        // Checkpoints are the writer's, after its answers.
+        connection.raw.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.raw.pragma_update(None, "synchronous", "full")?;
         connection.raw.pragma_update(None, "cache_size", -16 * 1024)?;
         Ok(connection)

@@ -14,10 +14,16 @@ pub(super) enum Stop {
     Fatal(Unavailable),
 }
 
+/// A step of this label panics in tests.
+#[cfg(test)]
+pub(super) const PANICS: &str = "panics";
+
 /// Runs every step; the first that does not do what it must stops the unit.
 pub(super) fn run(connection: &mut Connection, unit: &Unit) -> Result<Committed, Stop> {
     let mut committed = Committed::default();
     for step in unit.steps() {
+        #[cfg(test)]
+        assert_ne!(step.label, PANICS, "the panic of a test");
         let (count, rows) = match connection.step(step.sql, &step.args, step.kind) {
             Ok(outcome) => outcome,
             Err(fault) if fault.is_conflict() => return Err(Stop::Here(CommitError::Conflict(step.label))),

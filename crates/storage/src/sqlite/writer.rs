@@ -11,6 +11,7 @@ use claviger_kernel::Unavailable;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::checkpoint::Log;
 use super::connection::Connection;
 use super::queue::{Queue, Refused};
 use super::unit::{self, Stop};
@@ -24,8 +25,8 @@ const BATCH: usize = 256;
 
 type Outcome = Result<Committed, CommitError>;
 
-pub(super) struct Waiting {
-    pub(super) unit: Unit,
+struct Waiting {
+    unit: Unit,
     reply: oneshot::Sender<Outcome>,
 }
 
@@ -38,9 +39,8 @@ impl Writer {
     pub(super) fn start(connection: Connection, signals: Arc<Signals>) -> std::io::Result<Self> {
         let queue = Arc::new(Queue::new(WAITING));
         let own = Arc::clone(&queue);
-        let thread = std::thread::Builder::new().name("sqlite-write".into()).spawn(move || {
-            write(connection, &own, &signals);
-        })?;
+        let thread = std::thread::Builder::new().name("sqlite-write".into());
+        let thread = thread.spawn(move || write(connection, &own, &signals))?;
         Ok(Self { queue, thread: Mutex::new(Some(thread)) })
     }
 
@@ -84,6 +84,7 @@ enum End {
 }
 
 fn write(mut connection: Connection, queue: &Queue<Waiting>, signals: &Signals) {
+    let mut log = Log::follow(&mut connection);
     loop {
         let batch = queue.take(BATCH);
         if batch.is_empty() {
@@ -93,15 +94,20 @@ fn write(mut connection: Connection, queue: &Queue<Waiting>, signals: &Signals) 
             End::Lost(_) => batch.into_iter().try_for_each(|one| alone(&mut connection, one, signals)),
             end => answer(end, batch, signals),
         };
-        if let Err(reason) = stopped {
-            tracing::error!(reason = reason.reason(), "writing has stopped: restart once the disk is sound again");
-            drop(connection);
-            queue.close(&format!("writing has stopped: {}", reason.reason()));
-            for one in std::iter::from_fn(|| queue.take(1).pop()) {
-                drop(one.reply.send(Err(reason.clone().into())));
-            }
+        if let Err(reason) = stopped.and_then(|()| log.tidy(&connection)) {
+            stop(connection, queue, &reason);
             return;
         }
+    }
+}
+
+/// Writes nothing more; who waits is told.
+fn stop(connection: Connection, queue: &Queue<Waiting>, reason: &Unavailable) {
+    tracing::error!(reason = reason.reason(), "writing has stopped: restart once the disk is sound again");
+    drop(connection);
+    queue.close(&format!("writing has stopped: {}", reason.reason()));
+    for one in std::iter::from_fn(|| queue.take(1).pop()) {
+        drop(one.reply.send(Err(reason.clone().into())));
     }
 }
 
@@ -203,3 +209,6 @@ fn savepoint_word(connection: &Connection, word: &'static str) -> Result<(), End
         if fault.is_fatal() || connection.in_transaction() { End::Fatal(reason) } else { End::Lost(reason) }
     })
 }
+
+#[cfg(test)]
+mod tests;
