@@ -16,7 +16,18 @@ macro_rules! migration {
 }
 
 /// The migrations in their order: file name without its ending, and text.
-pub const MIGRATIONS: &[(&str, &str)] = &[migration!("0001_storage")];
+pub const MIGRATIONS: &[(&str, &str)] = &[
+    migration!("0001_storage"),
+    migration!("0002_audit"),
+    migration!("0003_tenancy"),
+    migration!("0004_keys"),
+    migration!("0005_identity"),
+    migration!("0006_session"),
+    migration!("0007_clients"),
+    migration!("0008_oauth"),
+    migration!("0009_notify"),
+    migration!("0010_authorization"),
+];
 
 /// Which engine a migration is rendered for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
