@@ -51,6 +51,17 @@ impl Default for HashSettings {
     }
 }
 
+impl HashSettings {
+    /// The same, with fewer workers where their arenas would take more than a quarter of `limit` bytes.
+    #[must_use]
+    pub fn within(mut self, limit: u64) -> Self {
+        let arena = u64::from(self.parameters.memory_kib()) * 1024;
+        let fitting = usize::try_from(limit / 4 / arena).unwrap_or(usize::MAX);
+        self.workers = NonZero::new(fitting).map_or(NonZero::<usize>::MIN, |fitting| fitting.min(self.workers));
+        self
+    }
+}
+
 /// What a verification found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use]

@@ -1,6 +1,6 @@
 //! The workers around engines whose every step a test holds in its hand.
 
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicUsize, Ordering};
 
 use claviger_kernel::{ManualClock, SeededEntropy, Timestamp};
 use tokio::task::JoinSet;
@@ -17,6 +17,8 @@ struct Gate {
     computed: AtomicUsize,
     now_kib: AtomicU32,
     peak_kib: AtomicU32,
+    #[cfg(target_os = "linux")]
+    priority: AtomicI32,
 }
 
 #[derive(Default)]
@@ -50,6 +52,9 @@ impl Argon2id for Gated {
         self.arena_kib += more;
         let now = self.gate.now_kib.fetch_add(more, Ordering::SeqCst) + more;
         self.gate.peak_kib.fetch_max(now, Ordering::SeqCst);
+
+        #[cfg(target_os = "linux")]
+        self.gate.priority.store(rustix::process::getpriority_process(None).unwrap(), Ordering::SeqCst);
 
         let mut doors = self.gate.doors.lock().unwrap();
         doors.entered += 1;
@@ -249,6 +254,25 @@ async fn a110_f10_a_thousand_at_once_take_the_memory_of_the_workers_and_the_over
     assert_eq!((counters.done, counters.shed), (66, 934));
     assert!(gate.peak_kib.load(Ordering::SeqCst) <= 2 * 64 + 4096, "two arenas, and one costly hash at a time");
     assert!(counters.arena_kib <= 2 * 64, "the arena of a costly hash is not kept");
+}
+
+#[test]
+fn f10_a_memory_limit_leaves_as_many_workers_as_fit_into_a_quarter_of_it() {
+    let many = HashSettings { workers: NonZero::new(64).unwrap(), ..HashSettings::default() };
+    let within = |limit: u64| many.clone().within(limit).workers.get();
+    assert_eq!(within(512 << 20), 6, "six arenas of 19 MiB in 128 MiB");
+    assert_eq!(within(1), 1);
+    assert_eq!(within(u64::MAX), 64);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn workers_give_way_to_everything_else() {
+    let (workers, gate) = gated(settings(1, 10));
+    gate.open();
+    assert!(workers.verify_absent(presented("violet tram 83")).await.is_ok());
+    let ours = rustix::process::getpriority_process(None).unwrap();
+    assert_eq!(gate.priority.load(Ordering::SeqCst), 10.max(ours));
 }
 
 #[tokio::test]
