@@ -127,27 +127,35 @@ pub struct SelfTestFailed(String);
 
 /// Puts known answers to `engine`, and random inputs to it and to the reference; they must agree in every byte.
 pub(super) fn self_test(engine: HashEngine, entropy: &dyn Entropy) -> Result<(), SelfTestFailed> {
-    let mut tested = engine.make();
+    answers_are_known(&mut *engine.make())?;
+    match engine {
+        HashEngine::Fast => answers_agree(&mut *engine.make(), &mut *HashEngine::Reference.make(), entropy),
+        HashEngine::Reference => Ok(()),
+    }
+}
+
+fn answers_are_known(tested: &mut dyn Argon2id) -> Result<(), SelfTestFailed> {
     for known in KNOWN_ANSWERS {
-        let tag = tag(&mut *tested, known.input, known.parameters)?;
-        if *tag.expose() != known.tag {
-            return Err(SelfTestFailed(format!("{engine:?}, {}", known.name)));
+        if *tag(tested, known.input, known.parameters)?.expose() != known.tag {
+            return Err(SelfTestFailed(format!("wrong answer to {}", known.name)));
         }
     }
-    if engine == HashEngine::Reference {
-        return Ok(());
-    }
-    let mut reference = HashEngine::Reference.make();
+    Ok(())
+}
+
+fn answers_agree(
+    tested: &mut dyn Argon2id,
+    reference: &mut dyn Argon2id,
+    entropy: &dyn Entropy,
+) -> Result<(), SelfTestFailed> {
     // The last is large enough for the arena to be mapped in huge pages, the others are not.
-    for (memory_kib, passes, lanes) in [(8, 1, 1), (67, 3, 2), (256, 2, 1), (4096, 1, 1)] {
+    for parameters in const { [costs(8, 1, 1), costs(67, 3, 2), costs(256, 2, 1), costs(4096, 1, 1)] } {
         let mut random = [0u8; 64];
         entropy.fill(&mut random);
-        let parameters =
-            HashParameters::stored(memory_kib, passes, lanes).map_err(|error| SelfTestFailed(error.to_string()))?;
         let length = usize::from(random[63] % 48);
         let input = Input::new(&random[..length], &random[48..]);
-        if tag(&mut *tested, input, parameters)? != tag(&mut *reference, input, parameters)? {
-            return Err(SelfTestFailed(format!("{engine:?} and the reference differ at {parameters}")));
+        if tag(tested, input, parameters)? != tag(reference, input, parameters)? {
+            return Err(SelfTestFailed(format!("it differs from the reference at {parameters}")));
         }
     }
     Ok(())
@@ -218,6 +226,43 @@ mod tests {
     fn both_engines_pass_the_self_test() {
         assert_eq!(self_test(HashEngine::Fast, &SeededEntropy::new(1)), Ok(()));
         assert_eq!(self_test(HashEngine::Reference, &SeededEntropy::new(1)), Ok(()));
+    }
+
+    /// The reference, but one bit of each tag of at least `from_kib` is wrong.
+    struct Faulty {
+        engine: Reference,
+        from_kib: u32,
+    }
+
+    impl Argon2id for Faulty {
+        fn compute(&mut self, input: Input<'_>, parameters: HashParameters, tag: &mut [u8]) -> Result<(), NotComputed> {
+            self.engine.compute(input, parameters, tag)?;
+            tag[31] ^= u8::from(parameters.memory_kib() >= self.from_kib);
+            Ok(())
+        }
+
+        fn release(&mut self) {
+            self.engine.release();
+        }
+
+        fn arena_kib(&self) -> u32 {
+            self.engine.arena_kib()
+        }
+    }
+
+    #[test]
+    fn one_wrong_bit_fails_the_self_test() {
+        let faulty = |from_kib| Faulty { engine: Reference(Vec::new()), from_kib };
+        for from_kib in [32, 256] {
+            assert!(answers_are_known(&mut faulty(from_kib)).is_err());
+        }
+        for from_kib in [8, 67, 256, 4096] {
+            let (mut tested, mut reference) = (faulty(from_kib), Reference(Vec::new()));
+            assert!(answers_agree(&mut tested, &mut reference, &SeededEntropy::new(1)).is_err());
+        }
+        let (mut sound, mut reference) = (faulty(u32::MAX), Reference(Vec::new()));
+        assert_eq!(answers_are_known(&mut sound), Ok(()));
+        assert_eq!(answers_agree(&mut sound, &mut reference, &SeededEntropy::new(1)), Ok(()));
     }
 
     #[test]
