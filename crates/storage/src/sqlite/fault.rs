@@ -39,14 +39,13 @@ impl core::fmt::Display for Fault {
 }
 
 impl Fault {
-    /// A row stood in the way: a unique rule or a foreign key.
+    /// A row stood in the way: a unique rule.
     pub(super) fn is_conflict(&self) -> bool {
         matches!(self, Self::Engine(rusqlite::Error::SqliteFailure(error, _)) if matches!(
             error.extended_code,
             ffi::SQLITE_CONSTRAINT_UNIQUE
                 | ffi::SQLITE_CONSTRAINT_PRIMARYKEY
                 | ffi::SQLITE_CONSTRAINT_ROWID
-                | ffi::SQLITE_CONSTRAINT_FOREIGNKEY
         ))
     }
 
