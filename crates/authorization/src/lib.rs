@@ -5,7 +5,7 @@
 
 mod decide;
 mod permission;
-mod roles;
+pub mod roles;
 
 pub use decide::{Decision, Granted, Why, decide};
 pub use permission::Permission;

@@ -6,9 +6,8 @@
 use std::sync::Arc;
 
 use claviger_audit::{Cx, Event, Unit, refused};
-use claviger_authenticators::password::{
-    HashWorkers, PasswordHash, PasswordPolicy, PasswordRefusal, PresentedPassword,
-};
+use claviger_authenticators::password::{HashWorkers, PasswordPolicy, PresentedPassword};
+pub use claviger_authenticators::password::{PasswordHash, PasswordRefusal};
 use claviger_crypto::MacKey;
 use claviger_kernel::{Secret, Unavailable, UserId};
 use claviger_storage::args;
@@ -43,8 +42,8 @@ pub struct RightPassword {
     pub user: ActiveUser,
     /// The proof for [`Complete::judge`](../../claviger_session/struct.Complete.html).
     pub proven: Proven,
-    /// Whether the address used has been verified.
-    pub email_verified: bool,
+    /// The address used, as stored, and whether it has been verified; `None` where no address was used.
+    pub email: Option<(String, bool)>,
     reserved: Reserved,
     renewed: Option<(i64, PasswordHash)>,
 }
@@ -120,7 +119,7 @@ impl Passwords {
     /// Judges the password of a user who is known already: before a change, or for a step-up.
     pub async fn prove_user(&self, cx: &Cx, user: UserId, typed: &Secret<String>) -> Result<RightPassword, ProveError> {
         let presented = PresentedPassword::new(typed).map_err(ProveError::Malformed)?;
-        let found = cx.db.get(&sql::BY_USER, args![cx.realm(), user], sql::by_email).await?;
+        let found = cx.db.get(&sql::BY_USER, args![cx.realm(), user], sql::by_user).await?;
         self.judge(cx, Subject::Account(user), found, presented).await
     }
 
@@ -147,7 +146,7 @@ impl Passwords {
             _ => None,
         };
         let proven = Proven::new(user.id(), Method::Password, cx.now());
-        Ok(RightPassword { user, proven, email_verified: row.email_verified, reserved, renewed })
+        Ok(RightPassword { user, proven, email: row.email, reserved, renewed })
     }
 
     /// Checks a new password against the policy and hashes it. `context` are words that it may not be made of: the

@@ -8,7 +8,7 @@ use crate::users::{User, sql as users};
 claviger_storage::statements! {
     /// Who has this address, with the password.
     pub(super) BY_EMAIL: "select u.id, u.subject, u.status, u.epoch, u.claims, u.created_at, u.updated_at, \
-        p.hash, p.version, e.verified_at from emails e \
+        p.hash, p.version, e.verified_at, e.address from emails e \
         join users u on u.realm_id = e.realm_id and u.id = e.user_id \
         left join passwords p on p.realm_id = u.realm_id and p.user_id = u.id \
         where e.realm_id = $1 and e.folded = $2";
@@ -29,15 +29,21 @@ claviger_storage::statements! {
 pub(super) struct Found {
     pub(super) user: User,
     pub(super) password: Option<(PasswordHash, i64)>,
-    pub(super) email_verified: bool,
+    pub(super) email: Option<(String, bool)>,
+}
+
+pub(super) fn by_user(row: &Row<'_>) -> Result<Found, ColumnError> {
+    let hash: Option<String> = row.get(7)?;
+    let version: Option<i64> = row.get(8)?;
+    Ok(Found { user: users::user(row)?, password: hash.as_deref().and_then(parsed).zip(version), email: None })
+}
+
+/// A stored hash that does not parse counts as none: nobody is proven by it, and the log says so.
+fn parsed(text: &str) -> Option<PasswordHash> {
+    PasswordHash::parse(text).map_err(|error| tracing::error!(%error, "a stored password hash is refused")).ok()
 }
 
 pub(super) fn by_email(row: &Row<'_>) -> Result<Found, ColumnError> {
-    let hash: Option<String> = row.get(7)?;
-    let version: Option<i64> = row.get(8)?;
     let verified: Option<i64> = row.get(9)?;
-    let hash = hash.and_then(|text| {
-        PasswordHash::parse(&text).map_err(|error| tracing::error!(%error, "a stored password hash is refused")).ok()
-    });
-    Ok(Found { user: users::user(row)?, password: hash.zip(version), email_verified: verified.is_some() })
+    Ok(Found { email: Some((row.get(10)?, verified.is_some())), ..by_user(row)? })
 }

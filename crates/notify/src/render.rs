@@ -1,0 +1,188 @@
+//! Putting a message into words: a plain text, and HTML that carries the same and loads nothing.
+
+use core::fmt::Write as _;
+
+use claviger_i18n::{Arg, Texts};
+use claviger_kernel::{Secret, Timestamp};
+
+use crate::{Mail, Template};
+
+/// What fills a template.
+pub(crate) struct Filling<'a> {
+    pub(crate) template: Template,
+    pub(crate) to: &'a str,
+    /// The realm's name as people know it.
+    pub(crate) place: &'a str,
+    /// The realm's issuer URL, without a slash at the end: links begin with it.
+    pub(crate) issuer: &'a str,
+    pub(crate) code: Option<&'a Secret<String>>,
+    pub(crate) minutes: u32,
+    pub(crate) queued_at: Timestamp,
+}
+
+/// One part of a message.
+enum Part {
+    Title(String),
+    Words(String),
+    Code(String),
+    Link { label: String, url: String },
+}
+
+pub(crate) fn render(texts: &Texts, filling: &Filling<'_>) -> Mail {
+    let name = filling.template.as_str();
+    let say = |key: &str| texts.get(key, &[("place", Arg::from(filling.place))]).into_owned();
+    let own = |part: &str| say(&format!("mail-{name}-{part}"));
+    let link = |part: &str, path: &str| Part::Link { label: own(part), url: format!("{}{path}", filling.issuer) };
+    let mut parts = vec![Part::Title(own("title")), Part::Words(own("lead"))];
+    match filling.template {
+        Template::Verify | Template::Reset => {
+            if let Some(code) = filling.code {
+                let digits = code.expose();
+                let (left, right) = digits.split_at_checked(4).unwrap_or((digits, ""));
+                parts.push(Part::Words(say("mail-code-intro")));
+                parts.push(Part::Code(format!("{left} {right}")));
+                let lasts = texts.get("mail-code-lasts", &[("minutes", Arg::from(filling.minutes))]);
+                parts.push(Part::Words(lasts.into_owned()));
+            }
+            parts.push(Part::Words(own("ignore")));
+        }
+        Template::AlreadyRegistered => {
+            parts.push(link("sign-in", "/login"));
+            parts.push(link("reset", "/recover"));
+            parts.push(Part::Words(own("ignore")));
+        }
+        Template::NoAccount => {
+            parts.push(link("sign-up", "/signup"));
+            parts.push(Part::Words(own("ignore")));
+        }
+        Template::PasswordChanged => {
+            parts.push(Part::Words(own("act")));
+            parts.push(link("link", "/recover"));
+        }
+    }
+    let foot = say("mail-footer");
+    Mail {
+        to: filling.to.to_owned(),
+        subject: own("subject"),
+        text: text(&parts, &foot),
+        html: html(texts, &parts, &foot),
+        queued_at: filling.queued_at,
+    }
+}
+
+fn text(parts: &[Part], foot: &str) -> String {
+    let mut out = String::new();
+    for part in parts {
+        let written = match part {
+            Part::Title(words) | Part::Words(words) => write!(out, "{words}\n\n"),
+            Part::Code(code) => write!(out, "    {code}\n\n"),
+            Part::Link { label, url } => write!(out, "{label}:\n{url}\n\n"),
+        };
+        written.expect("text grows without fail");
+    }
+    let _ = write!(out, "-- \n{foot}\n");
+    out
+}
+
+/// Mail programs know no stylesheets worth the name, so the few styles stand on the elements.
+fn html(texts: &Texts, parts: &[Part], foot: &str) -> String {
+    let mut body = String::new();
+    for part in parts {
+        let written = match part {
+            Part::Title(words) => {
+                write!(body, "<h1 style=\"margin:0 0 16px;font-size:20px;line-height:1.2\">{}</h1>", escaped(words))
+            }
+            Part::Words(words) => write!(body, "<p style=\"margin:0 0 16px\">{}</p>", escaped(words)),
+            Part::Code(code) => write!(
+                body,
+                "<p style=\"margin:0 0 16px;font:600 28px/1.2 ui-monospace,monospace;letter-spacing:2px\">{}</p>",
+                escaped(code)
+            ),
+            Part::Link { label, url } => write!(
+                body,
+                "<p style=\"margin:0 0 16px\"><a href=\"{}\" style=\"color:#0f766e\">{}</a></p>",
+                escaped(url),
+                escaped(label)
+            ),
+        };
+        written.expect("text grows without fail");
+    }
+    format!(
+        "<!doctype html><html lang=\"{}\" dir=\"{}\"><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\">\
+         <body style=\"margin:0;padding:24px;font:16px/1.5 system-ui,sans-serif\">\
+         <div style=\"max-width:480px;margin:0 auto\">{body}\
+         <p style=\"margin:24px 0 0;font-size:12px;opacity:.7\">{}</p></div></body></html>",
+        escaped(&texts.tag()),
+        texts.direction().as_str(),
+        escaped(foot)
+    )
+}
+
+/// Names come from people and must stay text (A127).
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mail(template: Template, place: &str) -> Mail {
+        render(
+            Texts::english(),
+            &Filling {
+                template,
+                to: "ada@example.com",
+                place,
+                issuer: "https://id.test",
+                code: Some(&Secret::from("12345678")),
+                minutes: 30,
+                queued_at: Timestamp::default(),
+            },
+        )
+    }
+
+    #[test]
+    fn every_message_is_put_into_words() {
+        for template in Template::ALL {
+            let mail = mail(template, "Acme");
+            for part in [&mail.subject, &mail.text, &mail.html] {
+                assert!(part.contains("Acme"), "{part}");
+                assert!(!part.contains("mail-"), "a key without a message: {part}");
+            }
+            let coded = matches!(template, Template::Verify | Template::Reset);
+            assert_eq!(mail.text.contains("1234 5678"), coded);
+            assert_eq!(mail.html.contains("1234 5678"), coded);
+            assert!(!mail.subject.contains("1234"));
+        }
+    }
+
+    #[test]
+    fn a127_markup_in_a_name_stays_text() {
+        let mail = mail(Template::AlreadyRegistered, "<a href=https://evil.test>Acme</a>");
+        assert!(!mail.html.contains("<a href=https://evil"), "{}", mail.html);
+        assert!(mail.html.contains("&lt;a href"));
+    }
+
+    #[test]
+    fn a_message_loads_nothing_from_elsewhere() {
+        for template in Template::ALL {
+            let html = mail(template, "Acme").html;
+            for word in ["<img", "<script", "<link", "url(", "@import", "src="] {
+                assert!(!html.contains(word), "{word}");
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Grants: what a user has allowed a client, remembered until it is withdrawn.
+
+use claviger_audit::{Cx, Event, Unit};
+use claviger_kernel::{ClientId, GrantId, Unavailable, UserId};
+use claviger_session::families;
+use claviger_storage::args;
+
+use crate::scope::Scopes;
+
+pub(crate) mod sql {
+    use claviger_storage::{ColumnError, Row};
+
+    use super::Grant;
+    use crate::scope::Scopes;
+
+    claviger_storage::statements! {
+        /// What a user has allowed a client.
+        pub(crate) OF: "select id, scope, revoked_at from grants where realm_id = $1 and user_id = $2 and client_id = $3";
+        /// Allows; what was withdrawn is allowed anew.
+        pub(crate) ALLOW: "insert into grants (realm_id, id, user_id, client_id, scope, created_at, updated_at) \
+            values ($1, $2, $3, $4, $5, $6, $6) on conflict (realm_id, user_id, client_id) do update set \
+            scope = excluded.scope, updated_at = excluded.updated_at, revoked_at = null";
+        /// Withdraws.
+        pub(crate) WITHDRAW: "update grants set revoked_at = $3, updated_at = $3 \
+            where realm_id = $1 and id = $2 and revoked_at is null";
+    }
+
+    pub(crate) fn grant(row: &Row<'_>) -> Result<Grant, ColumnError> {
+        let scope: String = row.get(1)?;
+        let revoked: Option<i64> = row.get(2)?;
+        let unreadable = ColumnError { index: 1, expected: "scopes", found: "text" };
+        Ok(Grant { id: row.get(0)?, scopes: Scopes::parse(&scope).map_err(|_| unreadable)?, live: revoked.is_none() })
+    }
+}
+
+/// What a user has allowed a client.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// The row.
+    pub id: GrantId,
+    /// The scopes allowed.
+    pub scopes: Scopes,
+    /// Whether it stands.
+    pub live: bool,
+}
+
+impl Grant {
+    /// Whether it covers these scopes (A028).
+    pub fn covers(&self, scopes: &Scopes) -> bool {
+        self.live && scopes.within(&self.scopes)
+    }
+}
+
+/// What `user` has allowed `client`.
+pub async fn of(cx: &Cx, user: UserId, client: ClientId) -> Result<Option<Grant>, Unavailable> {
+    cx.db.get(&sql::OF, args![cx.realm(), user, client], sql::grant).await
+}
+
+/// Remembers that `user` allows `client` these scopes, beside what was allowed before.
+pub(crate) fn allow(
+    unit: &mut Unit,
+    user: UserId,
+    client: ClientId,
+    standing: Option<&Grant>,
+    scopes: &Scopes,
+) -> GrantId {
+    let id = standing.map_or_else(|| unit.id_of(user.shard()), |grant| grant.id);
+    let all = standing.filter(|grant| grant.live).map_or_else(|| scopes.clone(), |grant| grant.scopes.with(scopes));
+    unit.record(
+        Event::new("grant_allowed", id).with("user", user).with("client", client).with("scope", all.to_string()),
+    );
+    unit.one("grant", &sql::ALLOW, args![unit.realm(), id, user, client, all.to_string(), unit.now()]);
+    id
+}
+
+/// Withdraws a grant: the families under it are revoked in the same unit.
+pub fn withdraw(unit: &mut Unit, grant: GrantId) {
+    unit.record(Event::new("grant_withdrawn", grant));
+    unit.any("grant", &sql::WITHDRAW, args![unit.realm(), grant, unit.now()]);
+    families::revoke_of_grant(unit, grant, "consent withdrawn");
+}

@@ -1,0 +1,143 @@
+//! Making tokens: the one place where access and ID tokens of this provider are signed.
+
+use core::time::Duration;
+
+use claviger_audit::Cx;
+use claviger_crypto::jose::Algorithm;
+use claviger_identity::User;
+use claviger_kernel::{FamilyId, Secret, SessionId, Timestamp, Unavailable};
+use claviger_session::families::Issued;
+use claviger_tokens::{AccessToken, Epochs, ExtraClaims, IdToken, at_hash};
+
+use crate::clients::IdTokenAlg;
+use crate::scope::Scopes;
+use crate::token::TokenResponse;
+use crate::{Client, OAuth, TokenError};
+
+/// What an access token says.
+pub(crate) struct AccessFor<'a> {
+    pub(crate) subject: &'a str,
+    pub(crate) audience: &'a str,
+    pub(crate) client: (&'a str, i64),
+    pub(crate) scope: &'a str,
+    pub(crate) user_epoch: Option<i64>,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) family: Option<FamilyId>,
+    pub(crate) jti: &'a str,
+    pub(crate) issued_at: Timestamp,
+    pub(crate) life: Duration,
+}
+
+/// What a user's tokens say.
+pub(crate) struct ForUser<'a> {
+    pub(crate) user: &'a User,
+    pub(crate) scopes: &'a Scopes,
+    pub(crate) audience: &'a str,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) family: FamilyId,
+    /// `acr`, `amr`, `auth_time`.
+    pub(crate) authentication: (&'a str, &'a str, Timestamp),
+    pub(crate) nonce: Option<&'a str>,
+}
+
+impl OAuth {
+    /// The life of access tokens for this audience.
+    pub(crate) async fn access_life(&self, cx: &Cx, audience: &str) -> Result<Duration, Unavailable> {
+        let realm = self.realm(cx)?;
+        let tokens = &realm.settings.tokens;
+        if audience == realm.issuer {
+            return Ok(tokens.access);
+        }
+        let server = self.resource_server(cx, audience).await?;
+        Ok(server.and_then(|server| server.access_life).map_or(tokens.access, |life| life.min(tokens.access_longest)))
+    }
+
+    pub(crate) fn access_token(&self, cx: &Cx, access: &AccessFor<'_>) -> Result<String, TokenError> {
+        let realm = self.realm(cx)?;
+        let epoch = |epoch: i64| u64::try_from(epoch).unwrap_or(0);
+        let token = AccessToken {
+            iss: &realm.issuer,
+            sub: access.subject,
+            aud: access.audience,
+            exp: access.issued_at.plus(access.life),
+            iat: access.issued_at,
+            jti: access.jti,
+            client_id: access.client.0,
+            scope: access.scope,
+            sid: access.session,
+            fam: access.family,
+            org_id: None,
+            ep: Epochs { user: access.user_epoch.map(epoch), client: Some(epoch(access.client.1)), organization: None },
+            extra: None,
+        };
+        let signer = self.ring.signer(cx.realm(), Algorithm::Es256)?;
+        token.sign(&signer).map_err(|_| Unavailable::new("a token could not be signed").into())
+    }
+
+    /// The tokens of a user: access token, ID token where `openid` was granted, refresh token where the client refreshes.
+    pub(crate) async fn for_user(
+        &self,
+        cx: &Cx,
+        client: &Client,
+        what: &ForUser<'_>,
+        issued: Issued,
+        refreshes: bool,
+    ) -> Result<TokenResponse, TokenError> {
+        let life = self.access_life(cx, what.audience).await?;
+        let scope = what.scopes.to_string();
+        let access = AccessFor {
+            subject: &what.user.subject,
+            audience: what.audience,
+            client: (&client.client_id, client.epoch),
+            scope: &scope,
+            user_epoch: Some(what.user.epoch),
+            session: what.session,
+            family: Some(what.family),
+            jti: &issued.jti,
+            issued_at: issued.issued_at,
+            life,
+        };
+        let access_token = self.access_token(cx, &access)?;
+        let id_token = if what.scopes.contains("openid") {
+            Some(Secret::new(self.id_token(cx, client, what, &access_token)?))
+        } else {
+            None
+        };
+        let left = access.issued_at.plus(life).since(cx.now());
+        Ok(TokenResponse {
+            access_token: Secret::new(access_token),
+            expires_in: left.as_secs(),
+            refresh_token: refreshes.then_some(issued.token),
+            id_token,
+            scope,
+        })
+    }
+
+    fn id_token(&self, cx: &Cx, client: &Client, what: &ForUser<'_>, access_token: &str) -> Result<String, TokenError> {
+        let realm = self.realm(cx)?;
+        let (acr, amr, auth_time) = what.authentication;
+        let amr: Vec<String> = amr.split(' ').filter(|method| !method.is_empty()).map(str::to_owned).collect();
+        let hash = at_hash(access_token);
+        let token = IdToken {
+            iss: &realm.issuer,
+            sub: &what.user.subject,
+            aud: &client.client_id,
+            exp: cx.now().plus(realm.settings.tokens.id),
+            iat: cx.now(),
+            auth_time,
+            nonce: what.nonce,
+            acr: Some(acr),
+            amr: &amr,
+            azp: None,
+            at_hash: Some(&hash),
+            sid: what.session,
+            profile: &ExtraClaims::default(),
+        };
+        let algorithm = match client.settings.id_token_signed_response_alg {
+            IdTokenAlg::RS256 => Algorithm::Rs256,
+            IdTokenAlg::ES256 => Algorithm::Es256,
+        };
+        let signer = self.ring.signer(cx.realm(), algorithm)?;
+        token.sign(&signer).map_err(|_| Unavailable::new("a token could not be signed").into())
+    }
+}

@@ -1,0 +1,71 @@
+//! The OAuth 2.0 and OpenID Connect provider: clients and APIs, the authorization endpoint, the token endpoint, userinfo,
+//! logout, metadata.
+//!
+//! Typed requests in, typed answers out; no HTTP. An endpoint is a visible list of small checks, and the first refusal
+//! wins. Where a person is needed the answer says so ([`authorize::Outcome::Need`]), and the surface lets `accounts` meet it.
+
+pub mod authenticate;
+pub mod authorize;
+pub mod clients;
+pub mod codes;
+pub mod error;
+pub mod grants;
+pub mod logout;
+pub mod metadata;
+pub mod redirect;
+pub mod resource_servers;
+pub mod scope;
+pub mod token;
+pub mod userinfo;
+
+mod issue;
+mod machines;
+mod pkce;
+
+#[doc(hidden)]
+pub mod fuzz;
+
+pub use authenticate::{AuthenticatedClient, PresentedClient};
+pub use clients::Client;
+pub use error::TokenError;
+
+use std::sync::Arc;
+
+use claviger_audit::Cx;
+use claviger_crypto::MacKey;
+use claviger_crypto::opaque::OpaqueKeys;
+use claviger_kernel::Unavailable;
+use claviger_keys::KeyRing;
+use claviger_tenancy::{Realm, Tenancy};
+
+/// Every statement of this crate, folder by folder, for the statement suite.
+pub static STATEMENTS: &[&[&claviger_storage::Sql]] =
+    &[clients::sql::ALL, codes::sql::ALL, grants::sql::ALL, resource_servers::sql::ALL];
+
+/// The service behind the protocol's endpoints. Built once by the binary; clones share everything.
+#[derive(Clone)]
+pub struct OAuth {
+    ring: Arc<KeyRing>,
+    tenancy: Arc<Tenancy>,
+    machines: Arc<machines::IssueCounts>,
+}
+
+impl OAuth {
+    /// The service over these parts.
+    pub fn new(ring: Arc<KeyRing>, tenancy: Arc<Tenancy>) -> Self {
+        Self { ring, tenancy, machines: Arc::default() }
+    }
+
+    /// The realm of the caller.
+    pub fn realm(&self, cx: &Cx) -> Result<Arc<Realm>, Unavailable> {
+        self.tenancy.by_id(cx.realm()).ok_or_else(|| Unavailable::new("the realm is not in the view"))
+    }
+
+    pub(crate) fn opaque(&self, cx: &Cx) -> Result<Arc<OpaqueKeys>, Unavailable> {
+        self.ring.opaque(cx.realm())
+    }
+
+    pub(crate) fn secret_key(&self, cx: &Cx) -> Result<MacKey, Unavailable> {
+        self.ring.mac(cx.realm(), "client secrets")
+    }
+}

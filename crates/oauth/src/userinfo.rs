@@ -1,0 +1,106 @@
+//! Userinfo (OpenID Connect Core §5.3), and the check of an access token at the provider's own door: signature first, then
+//! keyed reads of session, family and epochs, so that what was revoked is refused at the next request.
+
+use std::sync::Arc;
+
+use claviger_audit::{Cx, Event, refused};
+use claviger_identity::{User, emails, users};
+use claviger_kernel::{FamilyId, SessionId, Unavailable};
+use claviger_session::{families, sessions};
+use claviger_tokens::{Expectation, KeySet, RevocationSet, VerifiedToken, Verifier};
+use serde_json::{Map, Value};
+
+use crate::scope::Scopes;
+use crate::{OAuth, TokenError};
+
+const REFUSED: TokenError = TokenError::InvalidToken { expired: false };
+
+impl OAuth {
+    /// The keys under which the realm's tokens verify, as the verifier wants them.
+    pub(crate) fn key_set(&self, cx: &Cx) -> Result<Arc<KeySet>, Unavailable> {
+        self.ring.key_set(cx.realm(), |issuer, keys| KeySet::new(issuer, keys))
+    }
+
+    /// Verifies an access token that was issued for the provider itself, and that nothing behind it has ended.
+    pub async fn check_access_token(&self, cx: &Cx, token: &str) -> Result<(VerifiedToken, User), TokenError> {
+        let realm = self.realm(cx)?;
+        let keys = self.key_set(cx)?;
+        let expect = Expectation::access_token([realm.issuer.as_str()]).map_err(|_| REFUSED)?;
+        let none = RevocationSet::new();
+        let verifier = Verifier::new(&keys, &none).clock_skew(realm.settings.tokens.clock_skew);
+        let verified = verifier.verify(token, &expect, cx.now()).map_err(|reason| {
+            refused(cx, &Event::new("access_token_refused", realm.id).with("why", reason.to_string()));
+            TokenError::InvalidToken { expired: reason.is_expired() }
+        })?;
+        let user = self.still_good(cx, &verified).await?;
+        Ok((verified, user))
+    }
+
+    /// The epochs, session and family behind a verified token, one keyed read each.
+    async fn still_good(&self, cx: &Cx, verified: &VerifiedToken) -> Result<User, TokenError> {
+        let claims = verified.claims();
+        let refuse = |why: &'static str| {
+            refused(cx, &Event::new("access_token_refused", cx.realm()).with("why", why));
+            REFUSED
+        };
+        let subject = claims.sub.as_deref().unwrap_or_default();
+        let user = users::by_subject(cx, subject).await?.ok_or_else(|| refuse("no such user"))?;
+        let issued_under = claims.ep.user.and_then(|epoch| i64::try_from(epoch).ok());
+        if user.active().is_none() || issued_under != Some(user.epoch) {
+            return Err(refuse("the user's epoch is over"));
+        }
+        let client = self.client(cx, claims.client_id.as_deref().unwrap_or_default()).await?;
+        let client_epoch = claims.ep.client.and_then(|epoch| i64::try_from(epoch).ok());
+        if !client.is_some_and(|client| client.active && client_epoch == Some(client.epoch)) {
+            return Err(refuse("the client's epoch is over"));
+        }
+        if let Some(fam) = &claims.fam {
+            let id: FamilyId = fam.parse().map_err(|_| refuse("a malformed family"))?;
+            let family = families::by_id(cx, id).await?.ok_or_else(|| refuse("no such family"))?;
+            families::alive(&family, cx.now()).map_err(|_| refuse("the family is over"))?;
+            if family.session.is_none() {
+                return Ok(user);
+            }
+        }
+        if let Some(sid) = &claims.sid {
+            let id: SessionId = sid.parse().map_err(|_| refuse("a malformed session"))?;
+            match sessions::by_id(cx, id).await {
+                Ok(_) => {}
+                Err(sessions::PresentError::Unavailable(fault)) => return Err(fault.into()),
+                Err(_) => return Err(refuse("the session is over")),
+            }
+        }
+        Ok(user)
+    }
+
+    /// The claims that the token's scopes open (OpenID Connect Core §5.4).
+    pub async fn userinfo(&self, cx: &Cx, token: &str) -> Result<Map<String, Value>, TokenError> {
+        let (verified, user) = self.check_access_token(cx, token).await?;
+        let scopes = Scopes::parse(verified.claims().scope.as_deref().unwrap_or_default()).map_err(|_| REFUSED)?;
+        if !scopes.contains("openid") {
+            return Err(TokenError::InsufficientScope("openid"));
+        }
+        let mut claims = Map::new();
+        claims.insert("sub".to_owned(), user.subject.clone().into());
+        if scopes.contains("profile") {
+            claims.insert("updated_at".to_owned(), user.updated_at.seconds().into());
+        }
+        for (name, value) in user.claims.iter() {
+            let scope = match name {
+                "address" => "address",
+                "phone_number" | "phone_number_verified" => "phone",
+                _ => "profile",
+            };
+            if scopes.contains(scope) {
+                claims.insert(name.to_owned(), value.clone());
+            }
+        }
+        if scopes.contains("email")
+            && let Some(email) = emails::main_of(cx, user.id).await?
+        {
+            claims.insert("email_verified".to_owned(), email.verified_at.is_some().into());
+            claims.insert("email".to_owned(), email.address.into());
+        }
+        Ok(claims)
+    }
+}

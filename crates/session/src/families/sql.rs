@@ -1,0 +1,74 @@
+//! Statements and readers of token families.
+
+use claviger_storage::{ColumnError, Row};
+
+use super::Family;
+
+claviger_storage::statements! {
+    /// A new family.
+    pub(super) INSERT: "insert into token_families (realm_id, id, user_id, user_epoch, client_id, client_epoch, grant_id, \
+        session_id, audience, scope, nonce_claim, acr, amr, authenticated_at, generation, secret_hash, rotation_nonce, \
+        rotation_key, repeats, device, created_at, used_at, idle_expires_at, expires_at) \
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, $15, $16, $17, 0, $18, $19, $19, $20, $21)";
+    /// A family beside its user's present state.
+    pub(super) BY_ID: "select f.id, f.user_id, u.subject, f.user_epoch, f.client_id, f.client_epoch, f.grant_id, \
+        f.session_id, f.audience, f.scope, f.nonce_claim, f.acr, f.amr, f.authenticated_at, f.generation, f.secret_hash, \
+        f.parent_hash, f.rotation_nonce, f.rotation_key, f.parent_used_at, f.repeats, f.idle_expires_at, f.expires_at, \
+        f.revoked_at, u.epoch, u.status from token_families f \
+        join users u on u.realm_id = f.realm_id and u.id = f.user_id where f.realm_id = $1 and f.id = $2";
+    /// The chain moves on, if nobody was faster.
+    pub(super) ROTATE: "update token_families set generation = $5, secret_hash = $6, parent_hash = $4, rotation_nonce = $7, \
+        rotation_key = $8, parent_used_at = $9, repeats = 0, used_at = $9, idle_expires_at = $10 \
+        where realm_id = $1 and id = $2 and generation = $3 and secret_hash = $4 and revoked_at is null";
+    /// The same answer once more.
+    pub(super) REPEAT: "update token_families set repeats = repeats + 1 \
+        where realm_id = $1 and id = $2 and generation = $3 and repeats = $4 and revoked_at is null";
+    /// One is over.
+    pub(super) REVOKE: "update token_families set revoked_at = $3, revoke_reason = $4 \
+        where realm_id = $1 and id = $2 and revoked_at is null";
+    /// Those of a grant are over.
+    pub(super) REVOKE_OF_GRANT: "update token_families set revoked_at = $3, revoke_reason = $4 \
+        where realm_id = $1 and grant_id = $2 and revoked_at is null";
+    /// Those of a session are over.
+    pub(super) REVOKE_OF_SESSION: "update token_families set revoked_at = $3, revoke_reason = $4 \
+        where realm_id = $1 and session_id = $2 and revoked_at is null";
+    /// Those of a user are over, but for one session's.
+    pub(super) REVOKE_OF_USER: "update token_families set revoked_at = $4, revoke_reason = $5 \
+        where realm_id = $1 and user_id = $2 and (session_id is null or session_id <> $3) and revoked_at is null";
+    /// Long over.
+    pub(super) EXPIRE: "delete from token_families where realm_id = $1 and id in \
+        (select id from token_families where realm_id = $1 and expires_at < $2 order by expires_at limit $3) returning id";
+}
+
+pub(super) fn family(row: &Row<'_>) -> Result<Family, ColumnError> {
+    let revoked: Option<i64> = row.get(23)?;
+    let status: String = row.get(25)?;
+    Ok(Family {
+        id: row.get(0)?,
+        user: row.get(1)?,
+        subject: row.get(2)?,
+        user_epoch: row.get(3)?,
+        client: row.get(4)?,
+        client_epoch: row.get(5)?,
+        grant: row.get(6)?,
+        session: row.get(7)?,
+        audience: row.get(8)?,
+        scope: row.get(9)?,
+        nonce: row.get(10)?,
+        acr: row.get(11)?,
+        amr: row.get(12)?,
+        authenticated_at: row.get(13)?,
+        generation: row.get(14)?,
+        secret_hash: row.get(15)?,
+        parent_hash: row.get(16)?,
+        rotation_nonce: row.get(17)?,
+        rotation_key: row.get(18)?,
+        parent_used_at: row.get(19)?,
+        repeats: row.get(20)?,
+        idle_expires_at: row.get(21)?,
+        expires_at: row.get(22)?,
+        revoked: revoked.is_some(),
+        user_epoch_now: row.get(24)?,
+        user_active: status == "active",
+    })
+}
