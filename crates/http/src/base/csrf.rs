@@ -4,21 +4,24 @@
 //! wall and stands in the pages. Routes that read no cookie are exempt: there is nothing to ride on.
 
 use claviger_kernel::ErrorClass;
+use claviger_tenancy::PublicUrl;
+use claviger_ui::ErrorKind;
 use http::HeaderMap;
 use http::header::{HeaderName, ORIGIN, REFERER};
 
-use super::{PublicOrigin, Refusal};
+use super::Refusal;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Lets a state-changing request pass that this origin or the person started.
-pub(super) fn same_origin(headers: &HeaderMap, public: &PublicOrigin) -> Result<(), Refusal> {
+pub(super) fn same_origin(headers: &HeaderMap, public: &PublicUrl) -> Result<(), Refusal> {
     let refused = || {
         Refusal::new(
             ErrorClass::Denied,
             "cross_site_request",
             "The request was started by another site. Open the page here and try again.",
         )
+        .page_kind(ErrorKind::FormExpired)
     };
     if let Some(site) = one(headers, &FETCH_SITE).map_err(|()| refused())? {
         return if matches!(site, "same-origin" | "none") { Ok(()) } else { Err(refused()) };
@@ -55,7 +58,7 @@ mod tests {
         for (name, value) in lines {
             headers.append(*name, value.parse().unwrap());
         }
-        same_origin(&headers, &PublicOrigin::parse("https://id.test").unwrap()).is_ok()
+        same_origin(&headers, &"https://id.test".parse().unwrap()).is_ok()
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use claviger_kernel::{Clock, Entropy, ErrorClass, RequestId, Timestamp};
+use claviger_tenancy::{PublicUrl, Realm, Tenancy};
 use futures_util::FutureExt as _;
 use http::header::{ACCEPT, ACCEPT_LANGUAGE, ALLOW, CONNECTION, CONTENT_LENGTH, COOKIE, HeaderName, HeaderValue};
 use http::request::Parts;
@@ -17,11 +18,12 @@ use http_body_util::Full;
 use tracing::Instrument as _;
 
 use super::headers::{Traits, complete};
+use super::origin::Origin;
 use super::problem::Ground;
 use super::route::Handler;
 use super::{
-    BodyKind, ErrorPages, Fields, HeadFacts, Kind, Limits, PublicOrigin, Realm, RealmResolver, Refusal, Reply, Request,
-    Response, Route, Routes, TrustedProxies, body, csrf, fields, head, realm, request,
+    BodyKind, Fields, HeadFacts, Kind, Limits, Refusal, Reply, Request, Response, Route, Routes, TrustedProxies, body,
+    csrf, fields, head, realm, request,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -29,7 +31,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What a frame is made of.
 pub struct FrameOptions {
     /// Under which address we are known.
-    pub public: PublicOrigin,
+    pub public_url: PublicUrl,
     /// Whose word about client addresses is taken.
     pub proxies: TrustedProxies,
     /// What a request may cost.
@@ -39,22 +41,19 @@ pub struct FrameOptions {
     /// Randomness, for request ids and nonces.
     pub entropy: Arc<dyn Entropy>,
     /// The realms; without them only server-wide routes answer.
-    pub realms: Option<Arc<dyn RealmResolver>>,
-    /// How error pages look.
-    pub error_pages: Arc<dyn ErrorPages>,
+    pub realms: Option<Arc<Tenancy>>,
     /// The routes.
     pub routes: Routes,
 }
 
 /// Answers requests.
 pub struct Frame {
-    public: Arc<PublicOrigin>,
+    public: Arc<Origin>,
     proxies: TrustedProxies,
     limits: Limits,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    realms: Option<Arc<dyn RealmResolver>>,
-    error_pages: Arc<dyn ErrorPages>,
+    realms: Option<Arc<Tenancy>>,
     server_wide: matchit::Router<Node>,
     within_realm: matchit::Router<Node>,
     panics: AtomicU64,
@@ -77,7 +76,7 @@ struct Seen {
     route: Option<&'static str>,
     cross_origin: bool,
     nonce: Arc<str>,
-    realm: Option<Realm>,
+    realm: Option<Arc<Realm>>,
     accept_language: Option<String>,
 }
 
@@ -90,13 +89,12 @@ impl Frame {
         let (server_wide, within_realm): (Vec<_>, Vec<_>) =
             options.routes.0.into_iter().partition(|(route, _)| route.server_wide);
         Self {
-            public: Arc::new(options.public),
+            public: Arc::new(Origin::new(options.public_url)),
             proxies: options.proxies,
             limits: options.limits,
             clock: options.clock,
             entropy: options.entropy,
             realms: options.realms,
-            error_pages: options.error_pages,
             server_wide: table(server_wide),
             within_realm: table(within_realm),
             panics: AtomicU64::new(0),
@@ -165,13 +163,13 @@ impl Frame {
         };
         if route.reads_cookie {
             if !matches!(route.method, Method::GET) {
-                csrf::same_origin(&parts.headers, &self.public)?;
+                csrf::same_origin(&parts.headers, &self.public.url)?;
             }
         } else {
             parts.headers.remove(COOKIE);
         }
         let query = self.query(route, parts)?;
-        seen.realm = self.realm(found.realm).await?;
+        seen.realm = self.realm(found.realm)?;
         let bytes = body::read(route.body, &parts.headers, body, &self.limits).await?;
         let form = self.form(route, &bytes, &query)?;
         let request = Request {
@@ -240,10 +238,10 @@ impl Frame {
         Ok(form)
     }
 
-    async fn realm(&self, name: Option<&str>) -> Result<Option<Realm>, Refusal> {
+    fn realm(&self, name: Option<&str>) -> Result<Option<Arc<Realm>>, Refusal> {
         let Some(name) = name else { return Ok(None) };
-        let realms = self.realms.as_ref().ok_or_else(Refusal::not_found)?;
-        realms.resolve(name).await?.map(Some).ok_or_else(Refusal::not_found)
+        let found = self.realms.as_ref().and_then(|realms| realms.by_name(name));
+        found.map(Some).ok_or_else(Refusal::not_found)
     }
 
     /// Runs the handler: a panic is a 500 for this request alone (F08), too long a run is a 503.
@@ -275,9 +273,8 @@ impl Frame {
                 let ground = Ground {
                     id: seen.id,
                     nonce: &seen.nonce,
-                    realm: seen.realm.as_ref(),
+                    realm: seen.realm.as_deref(),
                     accept_language: seen.accept_language.as_deref(),
-                    pages: &*self.error_pages,
                 };
                 (refusal.render(seen.kind, &ground), Some(refusal.code()), refusal.closes())
             }
@@ -286,7 +283,7 @@ impl Frame {
         let length = body.len();
         complete(
             &mut headers,
-            &Traits { page, nonce: &seen.nonce, secure: self.public.is_secure(), cross_origin: seen.cross_origin },
+            &Traits { page, nonce: &seen.nonce, secure: self.public.url.is_secure(), cross_origin: seen.cross_origin },
         );
         headers.insert(REQUEST_ID, visible(&seen.id.to_string()));
         if closes && parts.version < http::Version::HTTP_2 {
@@ -313,7 +310,7 @@ impl Frame {
             client = %seen.client,
             method = ?seen.method,
             path = ?seen.route.map_or_else(|| request::clipped(parts.uri.path()), Into::into),
-            realm = seen.realm.as_ref().map(|realm| &*realm.name),
+            realm = seen.realm.as_ref().map(|realm| realm.name.as_str()),
             status = status.as_u16(),
             code,
             bytes = length,

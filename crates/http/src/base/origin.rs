@@ -3,6 +3,7 @@
 //! Issuers, links and redirects are built from it and never from a request (A099, A119); a request that names another
 //! host is answered 421 (RFC 9110 §15.5.20).
 
+use claviger_tenancy::PublicUrl;
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::Authority;
@@ -10,82 +11,31 @@ use http::{StatusCode, Uri};
 
 use super::Refusal;
 
-/// The public address is not usable.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum OriginError {
-    /// Not an absolute `http` or `https` address.
-    #[error("expected an address such as https://id.example.com")]
-    Malformed,
-    /// More than scheme, host and port.
-    #[error("only scheme, host and port are allowed, without user, path, query or fragment")]
-    MoreThanOrigin,
-    /// Plain http on a host that others can reach.
-    #[error("http is for loopback hosts only (localhost, 127.0.0.1, [::1]); use https")]
-    NotSecure,
-}
-
-/// Scheme, host and port of the configured public address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicOrigin {
-    text: String,
+/// What a request may call us.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub(super) url: PublicUrl,
     host: String,
     port: u16,
-    secure: bool,
     loopback: bool,
 }
 
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-impl PublicOrigin {
-    /// Reads an origin: `https://` anything, or `http://` and a loopback host.
-    pub fn parse(text: &str) -> Result<Self, OriginError> {
-        let uri: Uri = text.parse().map_err(|_| OriginError::Malformed)?;
-        let secure = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(OriginError::Malformed),
-        };
-        let authority = uri.authority().ok_or(OriginError::Malformed)?;
-        if authority.as_str().contains('@')
-            || !matches!(uri.path(), "" | "/")
-            || uri.query().is_some()
-            || text.contains('#')
-        {
-            return Err(OriginError::MoreThanOrigin);
-        }
-        let (host, port) = host_and_port(authority, secure).ok_or(OriginError::Malformed)?;
+impl Origin {
+    pub(super) fn new(url: PublicUrl) -> Self {
+        let authority = url.as_str().parse::<Uri>().ok().and_then(|uri| uri.into_parts().authority);
+        let (host, port) = authority
+            .and_then(|authority| host_and_port(&authority, url.is_secure()))
+            .expect("a public URL has a host and a readable port");
         let loopback = LOOPBACK.contains(&host.as_str());
-        if !secure && !loopback {
-            return Err(OriginError::NotSecure);
-        }
-        let scheme = if secure { "https" } else { "http" };
-        let text = if port == default_port(secure) {
-            format!("{scheme}://{host}")
-        } else {
-            format!("{scheme}://{host}:{port}")
-        };
-        Ok(Self { text, host, port, secure, loopback })
-    }
-
-    /// The origin as browsers write it: no slash at the end, no default port.
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// Whether browsers reach us over https; decides the form of cookies (DESIGN §6).
-    pub const fn is_secure(&self) -> bool {
-        self.secure
-    }
-
-    /// The issuer of a realm: the origin itself for `main`, else `{origin}/realms/{name}`.
-    pub fn issuer(&self, realm: &str) -> String {
-        if realm == "main" { self.text.clone() } else { format!("{}/realms/{realm}", self.text) }
+        Self { url, host, port, loopback }
     }
 
     /// The authority that a request names, if it names exactly one (A119); checks it against ours.
     pub(super) fn accept(&self, parts: &Parts) -> Result<(), Refusal> {
         let named = named_authority(parts)?;
-        let (host, port) = host_and_port(&named, self.secure)
+        let (host, port) = host_and_port(&named, self.url.is_secure())
             .ok_or_else(|| Refusal::malformed("bad_host", "The host that the request names is malformed."))?;
         let known = host == self.host || (self.loopback && LOOPBACK.contains(&host.as_str()));
         if known && port == self.port {
@@ -144,28 +94,9 @@ mod tests {
             request = request.header(HOST, *host);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        PublicOrigin::parse(origin)
-            .unwrap()
+        Origin::new(origin.parse().unwrap())
             .accept(&parts)
             .map_or_else(|refusal| refusal.status_code().as_u16(), |()| 200)
-    }
-
-    #[test]
-    fn an_origin_is_scheme_host_and_port_and_nothing_else() {
-        assert_eq!(PublicOrigin::parse("https://ID.example.com:443/").unwrap().as_str(), "https://id.example.com");
-        assert_eq!(PublicOrigin::parse("http://localhost:8080").unwrap().as_str(), "http://localhost:8080");
-        for (text, error) in [
-            ("id.example.com", OriginError::Malformed),
-            ("ftp://id.example.com", OriginError::Malformed),
-            ("https://", OriginError::Malformed),
-            ("https://id.example.com/auth", OriginError::MoreThanOrigin),
-            ("https://id.example.com?x", OriginError::MoreThanOrigin),
-            ("https://me@id.example.com", OriginError::MoreThanOrigin),
-            ("https://id.example.com/#x", OriginError::MoreThanOrigin),
-            ("http://id.example.com", OriginError::NotSecure),
-        ] {
-            assert_eq!(PublicOrigin::parse(text), Err(error), "{text}");
-        }
     }
 
     #[test]

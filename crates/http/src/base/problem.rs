@@ -6,12 +6,15 @@
 use core::time::Duration;
 use std::borrow::Cow;
 
+use claviger_i18n::{Texts, wanted};
 use claviger_kernel::{ErrorClass, RequestId, Unavailable};
+use claviger_tenancy::Realm;
+use claviger_ui::{Chrome, ErrorKind, ErrorPage, Page as _};
 use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-use super::{Csp, Kind, Realm, Reply};
+use super::{Csp, Kind, Reply};
 
 /// A field that is wrong, as in RFC 9457 §3.1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,6 +36,7 @@ pub struct Refusal {
     pointers: Vec<Pointer>,
     retry_after: Option<Duration>,
     headers: HeaderMap,
+    page: Option<ErrorKind>,
     internal: bool,
     closes: bool,
 }
@@ -50,6 +54,7 @@ impl Refusal {
             pointers: Vec::new(),
             retry_after: None,
             headers: HeaderMap::new(),
+            page: None,
             internal: false,
             closes: false,
         }
@@ -87,6 +92,13 @@ impl Refusal {
     #[must_use]
     pub const fn oauth(mut self, error: &'static str) -> Self {
         self.oauth = Some(error);
+        self
+    }
+
+    /// Another page than that of the class, such as [`ErrorKind::FlowExpired`].
+    #[must_use]
+    pub const fn page_kind(mut self, kind: ErrorKind) -> Self {
+        self.page = Some(kind);
         self
     }
 
@@ -186,19 +198,7 @@ impl Refusal {
                 error_description: &oauth_text(&self.detail),
                 request_id: ground.id,
             }),
-            Kind::Page => Reply::page(
-                ground.pages.render(&ErrorPage {
-                    status,
-                    class: self.class,
-                    code: self.code,
-                    detail: &self.detail,
-                    request: ground.id,
-                    nonce: ground.nonce,
-                    realm: ground.realm,
-                    accept_language: ground.accept_language,
-                }),
-                Csp::Plain,
-            ),
+            Kind::Page => Reply::page(self.page(ground), Csp::Plain),
             Kind::Asset => Reply::text(format!("{} ({})\n", self.detail, ground.id)),
         };
         let mut reply = reply.status(status);
@@ -212,6 +212,31 @@ impl Refusal {
             reply = reply.header(name.clone(), value.clone());
         }
         reply
+    }
+}
+
+impl Refusal {
+    /// The page of the refusal: the texts are those of its kind, the detail is for whoever builds the application.
+    fn page(&self, ground: &Ground<'_>) -> String {
+        let kind = self.page.unwrap_or(match self.class {
+            _ if self.internal => ErrorKind::Internal,
+            ErrorClass::Invalid | ErrorClass::Conflict => ErrorKind::BadRequest,
+            ErrorClass::Unauthenticated | ErrorClass::Denied => ErrorKind::Denied,
+            ErrorClass::NotFound => ErrorKind::NotFound,
+            ErrorClass::Limited => ErrorKind::TooMany,
+            ErrorClass::Unavailable => ErrorKind::Unavailable,
+        });
+        let page = ErrorPage {
+            kind,
+            reference: ground.id.to_string(),
+            detail: Some(self.detail.clone().into_owned()),
+            application: None,
+        };
+        let mut chrome = Chrome::new(ground.realm.map_or("Claviger", |realm| &realm.display_name));
+        chrome.texts = Texts::negotiate(ground.accept_language.map(wanted).unwrap_or_default());
+        chrome.base = ground.realm.map(|realm| realm.base_path.clone()).unwrap_or_default();
+        chrome.nonce = ground.nonce.to_owned();
+        page.render(&chrome)
     }
 }
 
@@ -230,7 +255,6 @@ pub(super) struct Ground<'a> {
     pub(super) nonce: &'a str,
     pub(super) realm: Option<&'a Realm>,
     pub(super) accept_language: Option<&'a str>,
-    pub(super) pages: &'a dyn ErrorPages,
 }
 
 #[derive(Serialize)]
@@ -258,48 +282,6 @@ fn oauth_text(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     Cow::Owned(text.chars().map(|letter| if allowed(letter) { letter } else { '\'' }).collect())
-}
-
-/// What an error page shows.
-pub struct ErrorPage<'a> {
-    /// The status of the answer.
-    pub status: StatusCode,
-    /// The class of the refusal.
-    pub class: ErrorClass,
-    /// Its stable code.
-    pub code: &'static str,
-    /// One sentence for whoever builds the application.
-    pub detail: &'a str,
-    /// The reference that an administrator can look up.
-    pub request: RequestId,
-    /// The nonce of the response's policy.
-    pub nonce: &'a str,
-    /// Whose page it is, where that is known.
-    pub realm: Option<&'a Realm>,
-    /// What the browser said of the reader's languages.
-    pub accept_language: Option<&'a str>,
-}
-
-/// Renders error pages.
-pub trait ErrorPages: Send + Sync + 'static {
-    /// The whole document. Everything in `page` is text and must be escaped.
-    fn render(&self, page: &ErrorPage<'_>) -> String;
-}
-
-/// Error pages of bare text, for a listener without pages of its own.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PlainErrorPages;
-
-impl ErrorPages for PlainErrorPages {
-    fn render(&self, page: &ErrorPage<'_>) -> String {
-        let title = page.status.canonical_reason().unwrap_or("Error");
-        let detail = page.detail.replace('&', "&amp;").replace('<', "&lt;");
-        let reference = page.request;
-        format!(
-            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title></head>\
-             <body><main><h1>{title}</h1><p>{detail}</p><p>Reference: <code id=\"reference\">{reference}</code></p></main></body></html>\n"
-        )
-    }
 }
 
 #[cfg(test)]

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use claviger_kernel::{Actor, Caller, ErrorClass, RequestId, Secret, Source, Timestamp};
+use claviger_tenancy::{PublicUrl, Realm};
 use http::header::{AUTHORIZATION, HeaderName};
 use http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
 
-use super::{Fields, PublicOrigin, Realm, Refusal, SetCookie, cookies, json};
+use super::origin::Origin;
+use super::{Fields, Refusal, SetCookie, cookies, json};
 
 /// The credentials of an `Authorization` header.
 #[derive(Clone, Debug)]
@@ -40,9 +42,9 @@ pub struct Request {
     pub(super) raw_query: Option<String>,
     pub(super) form: Fields,
     pub(super) body: Bytes,
-    pub(super) realm: Option<Realm>,
+    pub(super) realm: Option<Arc<Realm>>,
     pub(super) nonce: Arc<str>,
-    pub(super) origin: Arc<PublicOrigin>,
+    pub(super) origin: Arc<Origin>,
 }
 
 impl Request {
@@ -100,9 +102,9 @@ impl Request {
         }
     }
 
-    /// The public origin, for links and comparisons.
-    pub fn origin(&self) -> &PublicOrigin {
-        &self.origin
+    /// The address under which the world reaches the server; issuers stand in [`Realm::issuer`].
+    pub fn public_url(&self) -> &PublicUrl {
+        &self.origin.url
     }
 
     /// The nonce of the page that answers; empty on routes that are no pages.
@@ -156,11 +158,11 @@ impl Request {
 
     /// A cookie to set with [`super::Reply::cookie`], under the name that it bears in this realm and scheme.
     pub fn new_cookie(&self, name: &str, value: Secret<String>) -> SetCookie {
-        SetCookie::new(self.cookie_name(name), value, self.origin.is_secure())
+        SetCookie::new(self.cookie_name(name), value, self.origin.url.is_secure())
     }
 
     fn cookie_name(&self, name: &str) -> String {
-        cookies::name_of(name, self.realm.as_ref().map(|realm| &*realm.name), self.origin.is_secure())
+        cookies::name_of(name, self.realm.as_ref().map(|realm| realm.name.as_str()), self.origin.url.is_secure())
     }
 }
 
