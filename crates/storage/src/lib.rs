@@ -17,6 +17,7 @@ mod signals;
 mod sqlite;
 mod statement;
 mod store;
+pub mod suite;
 mod unit;
 mod value;
 

@@ -26,6 +26,7 @@ use lists::Lists;
 use lock::Lock;
 use parking_lot::Mutex;
 use readers::Readers;
+pub(crate) use rewrite::numbered;
 use writer::Writer;
 
 pub(crate) struct Sqlite {

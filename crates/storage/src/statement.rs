@@ -49,7 +49,7 @@ macro_rules! statements {
             };
         )*
         /// Every statement declared here.
-        #[allow(unreachable_pub, reason = "most lists are re-exported by their crate, not all")]
+        #[allow(unreachable_pub, dead_code, reason = "most lists are re-exported by their crate, those of tests are not")]
         pub static ALL: &[&$crate::Sql] = &[$(&$name),*];
     };
     (@scope) => { $crate::Scope::Tenant };

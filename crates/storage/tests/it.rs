@@ -7,6 +7,7 @@ mod it {
     mod lists;
     mod skew;
     mod stand_in;
+    mod statements;
     mod units;
     mod values;
 }

@@ -4,7 +4,7 @@
 //! bindings the wrong way round.
 
 /// The text with every `$N` outside quotes as `?N`.
-pub(super) fn numbered(text: &str) -> String {
+pub(crate) fn numbered(text: &str) -> String {
     let mut quote = None;
     let mut letters = text.chars().peekable();
     let mut numbered = String::with_capacity(text.len());
