@@ -43,7 +43,7 @@ enum Wish {
 }
 
 /// Makes a migrated database of its own for one test.
-pub async fn database() -> Result<ScratchDatabase, OpenError> {
+pub(crate) async fn database() -> Result<ScratchDatabase, OpenError> {
     let gone = || OpenError::Engine("the maker of scratch databases has ended".into());
     let (answer, made) = oneshot::channel();
     maker().send(Wish::Make(answer)).map_err(|_| gone())?;
