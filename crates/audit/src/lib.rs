@@ -6,6 +6,8 @@
 
 mod cx;
 mod event;
+#[cfg(test)]
+mod tests;
 mod unit;
 
 pub use cx::Cx;

@@ -10,6 +10,8 @@ mod public_url;
 mod realm;
 mod settings;
 mod sql;
+#[cfg(test)]
+mod tests;
 mod view;
 mod wire;
 
