@@ -1,0 +1,107 @@
+//! Guesses are counted before they are judged, and outside nobody sees the count.
+
+use std::time::Duration;
+
+use claviger_accounts::{Browser, StepError};
+use claviger_storage::both_engines;
+
+use super::house::{House, OTHER_PASSWORD, PASSWORD};
+
+both_engines! {
+    async fn a102_of_many_parallel_guesses_only_the_free_ones_are_verified(scratch) {
+        let house = std::sync::Arc::new(House::open(scratch).await);
+        house.sign_up("ada@example.com", PASSWORD).await;
+        let guesses: Vec<_> = (0..60)
+            .map(|number| {
+                let house = std::sync::Arc::clone(&house);
+                // From 60 networks, so that only the account's own counter stands in the way.
+                tokio::spawn(async move {
+                    let cx = house.from(&format!("198.51.100.{number}"));
+                    house.sign_in_at(&cx, "ada@example.com", OTHER_PASSWORD, &Browser::default()).await.is_ok()
+                })
+            })
+            .collect();
+        for guess in guesses {
+            assert!(!guess.await.unwrap());
+        }
+        let locked = house.sign_in_at(&house.from("203.0.113.9"), "ada@example.com", PASSWORD, &Browser::default()).await;
+        assert_eq!(locked.unwrap_err(), StepError::Wrong, "the account's counter is used up");
+        house.scratch.clock.advance(Duration::from_secs(2));
+        assert!(house.sign_in("ada@example.com", PASSWORD).await.is_ok(), "its first wait is one second");
+    }
+
+    async fn a103_name_variants_share_one_counter(scratch) {
+        let house = House::open(scratch).await;
+        house.sign_up("ada@example.com", PASSWORD).await;
+        for name in ["ada@example.com", "ADA@example.com", " Ada@EXAMPLE.com ", "aDa@example.com", "adA@Example.Com"] {
+            assert_eq!(house.sign_in(name, OTHER_PASSWORD).await.unwrap_err(), StepError::Wrong);
+        }
+        assert_eq!(house.sign_in("ada@example.com", PASSWORD).await.unwrap_err(), StepError::Wrong);
+    }
+
+    async fn a104_addresses_of_one_network_share_one_counter(scratch) {
+        let house = House::open(scratch).await;
+        house.sign_up("ada@example.com", PASSWORD).await;
+        for number in 0..20 {
+            let cx = house.from(&format!("2001:db8::{number:x}"));
+            let name = format!("nobody{number}@example.com");
+            assert_eq!(house.sign_in_at(&cx, &name, PASSWORD, &Browser::default()).await.unwrap_err(), StepError::Wrong);
+        }
+        let cx = house.from("2001:db8::ffff");
+        let limited = house.sign_in_at(&cx, "ada@example.com", PASSWORD, &Browser::default()).await;
+        assert_eq!(limited.unwrap_err(), StepError::Limited);
+        let other = house.from("2001:db8:0:1::1");
+        assert!(house.sign_in_at(&other, "ada@example.com", PASSWORD, &Browser::default()).await.is_ok());
+    }
+
+    async fn a107_strangers_cannot_lock_the_owner_out_of_a_known_browser(scratch) {
+        let house = House::open(scratch).await;
+        let known = house.sign_up("ada@example.com", PASSWORD).await.known;
+        for number in 0..30 {
+            let cx = house.from(&format!("198.51.100.{number}"));
+            house.sign_in_at(&cx, "ada@example.com", OTHER_PASSWORD, &Browser::default()).await.unwrap_err();
+            house.scratch.clock.advance(Duration::from_millis(100));
+        }
+        assert_eq!(house.sign_in("ada@example.com", PASSWORD).await.unwrap_err(), StepError::Wrong);
+        let browser = Browser { known: Some(known), ..Browser::default() };
+        assert!(house.sign_in_at(&house.cx, "ada@example.com", PASSWORD, &browser).await.is_ok());
+    }
+
+    async fn a101_every_refusal_costs_one_hash(scratch) {
+        let house = House::open(scratch).await;
+        house.sign_up("ada@example.com", PASSWORD).await;
+        let mut costs = Vec::new();
+        for name in ["nobody@example.com", "ada@example.com", "not an address"] {
+            let before = house.workers.counters().done;
+            house.sign_in(name, OTHER_PASSWORD).await.unwrap_err();
+            costs.push(house.workers.counters().done - before);
+        }
+        for _ in 0..6 {
+            house.sign_in("ada@example.com", OTHER_PASSWORD).await.unwrap_err();
+        }
+        let before = house.workers.counters().done;
+        assert_eq!(house.sign_in("ada@example.com", PASSWORD).await.unwrap_err(), StepError::Wrong, "locked by now");
+        costs.push(house.workers.counters().done - before);
+        assert_eq!(costs, [1, 1, 1, 1]);
+    }
+
+    async fn success_takes_back_what_was_counted(scratch) {
+        let house = House::open(scratch).await;
+        house.sign_up("ada@example.com", PASSWORD).await;
+        for _ in 0..10 {
+            for _ in 0..4 {
+                house.sign_in("ada@example.com", OTHER_PASSWORD).await.unwrap_err();
+            }
+            house.sign_in("ada@example.com", PASSWORD).await.unwrap();
+            house.scratch.clock.advance(Duration::from_secs(2 * 3600));
+        }
+    }
+
+    async fn a109_an_over_long_password_is_refused_before_hashing(scratch) {
+        let house = House::open(scratch).await;
+        let before = house.workers.counters().done;
+        let refused = house.sign_in("ada@example.com", &"x".repeat(1_000_000)).await.unwrap_err();
+        assert!(matches!(refused, StepError::Password(_)));
+        assert_eq!(house.workers.counters().done, before);
+    }
+}

@@ -1,0 +1,83 @@
+//! A forgotten password.
+
+use claviger_accounts::{Input, State, Step, StepError};
+use claviger_kernel::Secret;
+use claviger_storage::both_engines;
+
+use super::house::{House, OTHER_PASSWORD, PASSWORD};
+
+both_engines! {
+    async fn a082_a_reset_ends_every_session_and_signs_nobody_in(scratch) {
+        let house = House::open(scratch).await;
+        let cookie = house.sign_up("ada@example.com", PASSWORD).await.opened.cookie;
+        let mut flow = house.flow(State::Recover).await;
+        house.step(&mut flow, Input::Recover { email: "Ada@example.com" }).await.unwrap();
+        let code = house.code("ada@example.com").await;
+        house.step(&mut flow, Input::Code(&code)).await.unwrap();
+        let new = Secret::from(OTHER_PASSWORD);
+        assert!(matches!(house.step(&mut flow, Input::NewPassword(&new)).await, Ok(Step::PasswordReset)));
+        assert!(!house.session_is_good(&cookie).await);
+        assert_eq!(house.sign_in("ada@example.com", PASSWORD).await.unwrap_err(), StepError::Wrong);
+        assert!(house.sign_in("ada@example.com", OTHER_PASSWORD).await.is_ok());
+    }
+
+    async fn a121_of_two_resets_begun_the_first_to_finish_voids_the_other(scratch) {
+        let house = House::open(scratch).await;
+        house.sign_up("ada@example.com", PASSWORD).await;
+        let mut flows = Vec::new();
+        for _ in 0..2 {
+            let mut flow = house.flow(State::Recover).await;
+            house.step(&mut flow, Input::Recover { email: "ada@example.com" }).await.unwrap();
+            let code = house.code("ada@example.com").await;
+            house.step(&mut flow, Input::Code(&code)).await.unwrap();
+            flows.push(flow);
+        }
+        let (one, other) = (Secret::from(OTHER_PASSWORD), Secret::from("a third one 93 of reeds"));
+        house.step(&mut flows[1], Input::NewPassword(&one)).await.unwrap();
+        assert_eq!(house.step(&mut flows[0], Input::NewPassword(&other)).await.unwrap_err(), StepError::Gone);
+        assert!(house.sign_in("ada@example.com", OTHER_PASSWORD).await.is_ok());
+    }
+
+    async fn a100_a_reset_for_an_unknown_address_looks_the_same_and_leads_nowhere(scratch) {
+        let house = House::open(scratch).await;
+        let mut flow = house.flow(State::Recover).await;
+        house.step(&mut flow, Input::Recover { email: "nobody@example.com" }).await.unwrap();
+        assert_eq!(flow.state, State::ConfirmReset { email: "nobody@example.com".to_owned() });
+        assert!(house.mail("nobody@example.com").await.mail.subject.starts_with("No account"));
+        assert_eq!(house.step(&mut flow, Input::Code("00000000")).await.unwrap_err(), StepError::Code);
+    }
+
+    async fn a100_signing_up_with_a_taken_address_looks_the_same_and_its_owner_is_told(scratch) {
+        let house = House::open(scratch).await;
+        house.sign_up("ada@example.com", PASSWORD).await;
+        let hashes = house.workers.counters().done;
+        let mut flow = house.flow(State::SignUp).await;
+        let password = Secret::from(OTHER_PASSWORD);
+        let input = Input::SignUp { name: "Eve", email: "ada@example.com", password: &password };
+        house.step(&mut flow, input).await.unwrap();
+        assert!(matches!(flow.state, State::ConfirmSignUp(_)));
+        assert_eq!(house.workers.counters().done, hashes + 1);
+        assert!(house.mail("ada@example.com").await.mail.subject.contains("already have an account"));
+        assert_eq!(house.step(&mut flow, Input::Code("00000000")).await.unwrap_err(), StepError::Code);
+        assert!(house.sign_in("ada@example.com", PASSWORD).await.is_ok());
+    }
+
+    async fn a132_one_mailbox_gets_five_mails_an_hour(scratch) {
+        let house = House::open(scratch).await;
+        for _ in 0..8 {
+            let mut flow = house.flow(State::Recover).await;
+            house.step(&mut flow, Input::Recover { email: "ada@example.com" }).await.unwrap();
+            house.notifier.deliver(&house.cx).await.unwrap();
+        }
+        assert_eq!(house.inbox.all().len(), 5);
+    }
+
+    async fn a128_mail_goes_to_the_stored_address_only(scratch) {
+        let house = House::open(scratch).await;
+        house.sign_up("mike@example.com", PASSWORD).await;
+        let mut flow = house.flow(State::Recover).await;
+        house.step(&mut flow, Input::Recover { email: "mıke@example.com" }).await.unwrap();
+        let mail = house.mail("mıke@example.com").await;
+        assert!(mail.mail.subject.starts_with("No account"), "{}", mail.mail.subject);
+    }
+}

@@ -1,0 +1,127 @@
+//! From a stranger to a session and back.
+
+use std::time::Duration;
+
+use claviger_accounts::{Browser, Flow, FlowGone, Input, State, Step, StepError};
+use claviger_kernel::Secret;
+use claviger_storage::both_engines;
+
+use super::house::{House, OTHER_PASSWORD, PASSWORD};
+
+both_engines! {
+    async fn a_stranger_signs_up_proves_the_mailbox_and_is_signed_in(scratch) {
+        let house = House::open(scratch).await;
+        let signed_in = house.sign_up("ada@example.com", PASSWORD).await;
+        assert_eq!(signed_in.return_to.as_deref(), Some("/oauth2/authorize?request=x"));
+        assert!(house.session_is_good(&signed_in.opened.cookie).await);
+        assert!(house.sign_in(" ADA@Example.com", PASSWORD).await.is_ok());
+    }
+
+    async fn signing_out_ends_the_session_for_good(scratch) {
+        let house = House::open(scratch).await;
+        let cookie = house.sign_up("ada@example.com", PASSWORD).await.opened.cookie;
+        let session = house.accounts.session(&house.cx, cookie.expose()).await.unwrap().unwrap();
+        house.accounts.sign_out(&house.cx, &session).await.unwrap();
+        assert!(!house.session_is_good(&cookie).await);
+    }
+
+    async fn a085_signing_in_again_ends_the_session_that_the_browser_had(scratch) {
+        let house = House::open(scratch).await;
+        let before = house.sign_up("ada@example.com", PASSWORD).await.opened.cookie;
+        let session = house.accounts.session(&house.cx, before.expose()).await.unwrap();
+        let browser = Browser { session, ..Browser::default() };
+        let after = house.sign_in_at(&house.cx, "ada@example.com", PASSWORD, &browser).await.unwrap().opened.cookie;
+        assert!(!house.session_is_good(&before).await);
+        assert!(house.session_is_good(&after).await);
+    }
+
+    async fn a091_a_session_ends_when_idle_and_at_its_absolute_limit(scratch) {
+        let house = House::open(scratch).await;
+        let idle = house.sign_up("ada@example.com", PASSWORD).await.opened.cookie;
+        let used = house.sign_in("ada@example.com", PASSWORD).await.unwrap().opened.cookie;
+        for _ in 0..2 {
+            house.scratch.clock.advance(Duration::from_secs(31 * 60));
+            assert!(house.session_is_good(&used).await);
+        }
+        assert!(!house.session_is_good(&idle).await);
+        for _ in 0..46 {
+            house.scratch.clock.advance(Duration::from_secs(30 * 60));
+            house.session_is_good(&used).await;
+        }
+        assert!(!house.session_is_good(&used).await, "24 hours are over, however much it was used");
+    }
+
+    async fn a089_a_state_moves_on_only_by_proof(scratch) {
+        let house = House::open(scratch).await;
+        let mut flow = house.flow(State::SignUp).await;
+        let password = Secret::from(PASSWORD);
+        assert_eq!(house.step(&mut flow, Input::Code("12345678")).await.unwrap_err(), StepError::OutOfTurn);
+        assert_eq!(house.step(&mut flow, Input::NewPassword(&password)).await.unwrap_err(), StepError::OutOfTurn);
+        house.step(&mut flow, Input::SignUp { name: "", email: "ada@example.com", password: &password }).await.unwrap();
+        for wrong in ["", "00000000", "abc"] {
+            let refused = house.step(&mut flow, Input::Code(wrong)).await.unwrap_err();
+            assert_eq!(refused, StepError::Code, "{wrong}");
+        }
+        assert!(matches!(flow.state, State::ConfirmSignUp(_)));
+        assert!(matches!(house.sign_in("ada@example.com", PASSWORD).await, Err(StepError::Wrong)));
+    }
+
+    async fn a_code_dies_after_five_wrong_answers_and_a_new_one_can_be_had(scratch) {
+        let house = House::open(scratch).await;
+        let mut flow = house.flow(State::SignUp).await;
+        let password = Secret::from(PASSWORD);
+        house.step(&mut flow, Input::SignUp { name: "", email: "ada@example.com", password: &password }).await.unwrap();
+        let right = house.code("ada@example.com").await;
+        let wrong = if right == "00000000" { "00000001" } else { "00000000" };
+        for _ in 0..5 {
+            house.step(&mut flow, Input::Code(wrong)).await.unwrap_err();
+        }
+        assert_eq!(house.step(&mut flow, Input::Code(&right)).await.unwrap_err(), StepError::CodeOver);
+        house.step(&mut flow, Input::Resend).await.unwrap();
+        let fresh = house.code("ada@example.com").await;
+        assert!(matches!(house.step(&mut flow, Input::Code(&fresh)).await, Ok(Step::SignedIn(_))));
+    }
+
+    async fn a032_a_flow_opens_only_in_the_browser_that_began_it(scratch) {
+        let house = House::open(scratch).await;
+        let flow = house.flow(State::SignUp).await;
+        assert_eq!(Flow::load(&house.cx, flow.id, &[7; 32]).await.unwrap_err(), FlowGone::Gone);
+    }
+
+    async fn a_finished_flow_signs_nobody_in_again(scratch) {
+        let house = House::open(scratch).await;
+        house.sign_up("ada@example.com", PASSWORD).await;
+        let mut flow = house.flow(State::SignIn { email: String::new() }).await;
+        let password = Secret::from(PASSWORD);
+        let input = || Input::Password { email: "ada@example.com", password: &password };
+        let again = &mut flow.clone();
+        assert!(matches!(house.step(&mut flow, input()).await, Ok(Step::SignedIn(_))));
+        assert_eq!(house.step(again, input()).await.unwrap_err(), StepError::Gone);
+    }
+
+    async fn a117_a_password_change_asks_for_the_present_one_and_ends_the_other_sessions(scratch) {
+        let house = House::open(scratch).await;
+        let elsewhere = house.sign_up("ada@example.com", PASSWORD).await.opened.cookie;
+        let here = house.sign_in("ada@example.com", PASSWORD).await.unwrap().opened.cookie;
+        let session = house.accounts.session(&house.cx, here.expose()).await.unwrap().unwrap();
+        let (old, new) = (Secret::from(PASSWORD), Secret::from(OTHER_PASSWORD));
+        house.accounts.change_password(&house.cx, &session, &new, &old, "en").await.unwrap_err();
+        assert!(house.session_is_good(&elsewhere).await, "a refused change changes nothing");
+        let opened = house.accounts.change_password(&house.cx, &session, &old, &new, "en").await.unwrap();
+        assert!(!house.session_is_good(&elsewhere).await);
+        assert!(!house.session_is_good(&here).await, "the old cookie is dead (A085)");
+        assert!(house.session_is_good(&opened.cookie).await);
+        assert!(house.sign_in("ada@example.com", OTHER_PASSWORD).await.is_ok());
+        assert!(house.mail("ada@example.com").await.mail.subject.contains("changed"));
+    }
+
+    async fn a116_a_common_or_telling_password_is_refused_with_its_reason(scratch) {
+        let house = House::open(scratch).await;
+        for weak in ["short", "passwordpassword1", "ada-lovelace-ada-lovelace"] {
+            let mut flow = house.flow(State::SignUp).await;
+            let password = Secret::from(weak);
+            let input = Input::SignUp { name: "Ada Lovelace", email: "ada.lovelace@example.com", password: &password };
+            assert!(matches!(house.step(&mut flow, input).await, Err(StepError::Password(_))), "{weak}");
+        }
+    }
+}
