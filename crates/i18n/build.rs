@@ -81,8 +81,10 @@ fn method(code: &mut String, key: &str, body: &str) {
         writeln!(code, "    /// {line}").expect("writing to a String");
     }
     code.push_str("    /// ```\n");
-    let parameters: String = variables.iter().fold(String::new(), |all, name| all + ", " + name + ": impl Into<Arg<'a>>");
-    let arguments: String = variables.iter().fold(String::new(), |all, name| all + "(\"" + name + "\", " + name + ".into()), ");
+    let parameters: String =
+        variables.iter().fold(String::new(), |all, name| all + ", " + name + ": impl Into<Arg<'a>>");
+    let arguments: String =
+        variables.iter().fold(String::new(), |all, name| all + "(\"" + name + "\", " + name + ".into()), ");
     let lifetime = if variables.is_empty() { "" } else { "<'a>" };
     writeln!(
         code,

@@ -20,7 +20,7 @@ pub struct Landing {
 }
 
 page!(Landing, "landing.html", |p, c| {
-    if p.name.is_empty() { c.texts.landing_title_nameless() } else { c.texts.landing_title(&p.name) }
+    if p.name.is_empty() { c.texts.landing_account() } else { c.texts.landing_title(&p.name) }
 });
 
 /// Changes the password of the signed-in user. Posts `current_password` and `password` to `/account/password`.

@@ -34,7 +34,15 @@ mod tests {
         for good in ["https://app.example/cb", "http://127.0.0.1:4000/cb", "HTTPS://app.example"] {
             assert!(WebAddress::parse(good).is_some(), "{good}");
         }
-        for bad in ["javascript:alert(1)", "javascript://x/%0aalert(1)", "data:text/html,x", "/cb", " https://x", "", "com.app:/cb"] {
+        for bad in [
+            "javascript:alert(1)",
+            "javascript://x/%0aalert(1)",
+            "data:text/html,x",
+            "/cb",
+            " https://x",
+            "",
+            "com.app:/cb",
+        ] {
             assert!(WebAddress::parse(bad).is_none(), "{bad}");
         }
     }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use claviger_i18n::Texts;
 
-use crate::page::page;
 use crate::WebAddress;
+use crate::page::page;
 
 /// One scope that a client asks for.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -70,7 +70,8 @@ impl InboxMessage {
         let mut rest = self.text.as_str();
         while let Some(start) = ["https://", "http://"].iter().filter_map(|scheme| rest.find(scheme)).min() {
             let (before, from) = rest.split_at(start);
-            let end = from.find(|letter: char| letter.is_whitespace() || "<>\"'".contains(letter)).unwrap_or(from.len());
+            let end =
+                from.find(|letter: char| letter.is_whitespace() || "<>\"'".contains(letter)).unwrap_or(from.len());
             let address = from[..end].trim_end_matches(['.', ',', ')', ';', ':', '!', '?']);
             pieces.push(Piece { text: before, link: false });
             pieces.push(Piece { text: address, link: true });

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use claviger_i18n::Texts;
 
-use crate::page::page;
 use crate::Application;
+use crate::page::page;
 
 /// The kinds of trouble that a person can do something about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

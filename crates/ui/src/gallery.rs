@@ -62,7 +62,8 @@ impl Samples {
     pub fn long() -> Self {
         Self {
             person: "Wolfeschlegelsteinhausenbergerdorff von und zu Hohenlohe-Waldenburg-Schillingsfürst".into(),
-            email: "maximiliane.wolfeschlegelsteinhausenbergerdorff+newsletters@subdomain.department.example.org".into(),
+            email: "maximiliane.wolfeschlegelsteinhausenbergerdorff+newsletters@subdomain.department.example.org"
+                .into(),
             application: "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk Notes for Enterprise".into(),
             host: "login.staging.eu-central-1.department.subdomain.customer-portal.example.org".into(),
             scope: "Read, change, share, export and delete all notes of yourself and of everybody in the \
@@ -96,6 +97,13 @@ struct Shown<'a> {
 impl Shown<'_> {
     fn add(&mut self, name: &'static str, page: &impl Page) {
         self.specimens.push(Specimen { name, html: page.render(self.chrome) });
+    }
+
+    /// Takes the script out of the last page, which would leave before anybody has seen it.
+    fn still(&mut self) {
+        let last = self.specimens.last_mut().expect("a page precedes");
+        let (start, end) = (last.html.find("<script"), last.html.find("</body>"));
+        last.html.replace_range(start.expect("a script")..end.expect("an end"), "");
     }
 
     /// The last page again, while its button waits: what the page's script makes of it.
@@ -213,6 +221,7 @@ fn applications(shown: &mut Shown<'_>, s: &Samples) {
     if let Some(action) = WebAddress::parse(&format!("https://{}/callback", s.host)) {
         let fields = vec![("code".to_owned(), s.token.clone()), ("state".to_owned(), s.line.clone())];
         shown.add("form-post", &FormPost { action, fields, client: s.application.clone() });
+        shown.still();
     }
     shown.add("sign-out", &LogoutConfirm { flow: Some(s.token.clone()), account: s.email.clone() });
     shown.add("signed-out", &SignedOut::default());
@@ -287,12 +296,8 @@ fn development(shown: &mut Shown<'_>, s: &Samples) {
     shown.add("dev.welcome", &welcome);
     shown.add("dev.welcome.set-up", &Welcome { setup_url: None, ..welcome });
     shown.add("dev.inbox.empty", &Inbox::default());
-    let entry = InboxEntry {
-        href: "/inbox/1".into(),
-        to: s.email.clone(),
-        subject: s.line.clone(),
-        sent: "09:41".into(),
-    };
+    let entry =
+        InboxEntry { href: "/inbox/1".into(), to: s.email.clone(), subject: s.line.clone(), sent: "09:41".into() };
     shown.add("dev.inbox", &Inbox { messages: vec![entry.clone(), entry] });
     let message = InboxMessage {
         inbox: "/inbox".into(),

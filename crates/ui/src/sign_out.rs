@@ -1,7 +1,7 @@
 //! `/logout`.
 
-use crate::page::page;
 use crate::WebAddress;
+use crate::page::page;
 
 /// An application outside, and the way back to it.
 #[derive(Clone, PartialEq, Eq, Debug)]

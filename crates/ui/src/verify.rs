@@ -7,7 +7,7 @@ use crate::problems::Faults;
 use crate::{CodeProblem, EmailProblem, NewPasswordProblem, Problem};
 
 /// Digits of a mailed code.
-const DIGITS: u32 = 8;
+pub(crate) const DIGITS: u32 = 8;
 
 /// What a mailed code is for.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -53,10 +53,6 @@ impl CheckMail {
             CodeFor::Verify => "/signup",
             CodeFor::Recover => "/recover",
         }
-    }
-
-    const fn digits(&self) -> u32 {
-        DIGITS
     }
 
     fn faults(&self, t: &'static Texts) -> Faults<'static> {

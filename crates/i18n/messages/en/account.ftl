@@ -1,10 +1,9 @@
 # The signed-in person's own pages, and the first set-up.
 
 landing-title = Hello, { $name }
-landing-title-nameless = You're signed in
 landing-lead = You're signed in to { $place }.
 landing-account = Your account
-landing-email-unverified = not confirmed
+landing-email-unverified = Not confirmed
 landing-password = Password
 landing-password-change = Change password
 

@@ -19,7 +19,6 @@ password-show = Show
 password-hide = Hide
 password-show-label = Show password
 password-hide-label = Hide password
-code-hint = { $digits } digits, from the email.
 
 foot-help = Help
 foot-privacy = Privacy

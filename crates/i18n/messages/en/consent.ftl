@@ -1,7 +1,7 @@
 # What an application asks for, and the way back to it.
 
 consent-title = { $client } wants to use your account
-consent-account = Signed in as { $account }
+consent-account = Signed in as { $account }.
 consent-other-account = Not you?
 consent-unverified = Unverified
 consent-unverified-lead = Nobody has checked who runs this application. Allow it only if you trust it.

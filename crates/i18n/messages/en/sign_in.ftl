@@ -19,7 +19,7 @@ sign-up-sign-in = Sign in
 
 # The same words whether or not there is an account.
 verify-title = Check your email
-verify-lead = We sent a message to { $email }. Enter the code from it.
+verify-lead = We sent a message to { $email }. Enter the { $digits }-digit code from it.
 verify-button = Continue
 verify-resend-lead = Nothing there after a minute? Look in the spam folder, too.
 verify-resend = Send a new code
