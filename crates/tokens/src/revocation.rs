@@ -62,7 +62,7 @@ pub struct Marks<'a> {
     pub epochs: Epochs,
 }
 
-/// Everything revoked of which a live token may still exist. About 60 bytes an entry.
+/// Everything revoked of which a live token may still exist. Some 60 to 90 bytes an entry.
 #[derive(Clone, Debug, Default)]
 pub struct RevocationSet {
     entries: HashMap<Name, Entry, BuildHasherDefault<Prefix>>,

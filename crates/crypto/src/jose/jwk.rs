@@ -68,6 +68,10 @@ impl PublicJwk {
     /// `kid` may be absent and is then the thumbprint. Members that we do not know are ignored, as RFC 7517 §4 asks;
     /// private ones are refused, and so is a key meant for something else.
     pub fn parse(json: &[u8], algorithm: Algorithm) -> Result<Self, KeyError> {
+        // The derived reader would take a JSON array for a struct as well.
+        if !json.trim_ascii_start().starts_with(b"{") {
+            return Err(KeyError::Malformed);
+        }
         let read: Read = serde_json::from_slice(json).map_err(|_| KeyError::Malformed)?;
         read.check(algorithm)?;
         let key = Self::new(match algorithm {

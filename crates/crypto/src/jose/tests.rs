@@ -194,6 +194,10 @@ fn malformed_weak_and_off_curve_keys_are_refused() {
         changed(es256_jwk(), "kid", json!("a\"b")),
         changed(es256_jwk(), "kid", json!("x".repeat(129))),
         json!([]),
+        json!([
+            "EC", null, null, null, null, "P-256", ES256_X, ES256_Y, null, null, null, null, null, null, null, null,
+            null, null
+        ]),
     ] {
         assert!(parsed(&jwk, Algorithm::Es256).is_err(), "{jwk}");
     }
