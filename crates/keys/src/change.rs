@@ -160,7 +160,13 @@ impl KeyRing {
             Err(CommitError::Unavailable(fault)) => return Err(fault.into()),
         }
         self.origin.promote(current)?;
-        self.masters.store(Arc::new(Masters { current: Arc::clone(&masters.current), leaving: None }));
+        // Not if another change has begun meanwhile.
+        self.masters.rcu(|now| match &now.leaving {
+            Some(left) if left.id() == leaving.id() => {
+                Arc::new(Masters { current: Arc::clone(&masters.current), leaving: None })
+            }
+            _ => Arc::clone(now),
+        });
         Ok(current)
     }
 

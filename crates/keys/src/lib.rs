@@ -16,13 +16,15 @@ mod rotate;
 mod rules;
 mod source;
 mod sql;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use error::{KeysError, MasterError};
 pub use key::{Key, KeyState, Purpose};
 pub use master::{MalformedMaster, MasterId, MasterKey};
 pub use origin::MasterOrigin;
-pub use ring::{KeyRing, SealError};
+pub use ring::{KeyFault, KeyRing, SealError};
 pub use rotate::Rotation;
 pub use source::{FreshKeys, KeySource};
 pub use view::Jwks;

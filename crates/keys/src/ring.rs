@@ -17,7 +17,7 @@ use claviger_tenancy::{Realm, Tenancy};
 use crate::master::Masters;
 use crate::sql::{self, KeyRow};
 use crate::view::{Jwks, RealmKeys};
-use crate::{Key, KeySource, MasterError, MasterOrigin};
+use crate::{Key, KeySource, MasterError, MasterOrigin, Purpose};
 
 /// Every key of every realm, unwrapped in memory. One for the process, shared by reference.
 ///
@@ -99,13 +99,10 @@ impl KeyRing {
     /// [`Unavailable`] if the store cannot answer; the view then stays as it is.
     pub async fn reload(&self, realm: RealmId) -> Result<(), Unavailable> {
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut rows: Vec<KeyRow> = Vec::new();
-        let mut after = KeyId::from_bytes([0; 16]);
-        loop {
-            let page = self.db.list(realm, &sql::KEYS, args![realm, after], KeyRow::read).await?;
-            let Some(last) = page.last() else { break };
-            after = last.key.id;
-            rows.extend(page);
+        let mut rows = self.rows(realm).await?;
+        if rows.iter().any(|row| self.masters.load().get(row.master).is_none()) {
+            // Wrapped anew between the two looks; what is still under an unknown master key now is damaged.
+            rows = self.rows(realm).await?;
         }
         let loaded = Arc::new(RealmKeys::load(ticket, realm, rows, &self.masters.load()));
         self.view.rcu(|view| match view.get(&realm) {
@@ -117,6 +114,17 @@ impl KeyRing {
             }
         });
         Ok(())
+    }
+
+    async fn rows(&self, realm: RealmId) -> Result<Vec<KeyRow>, Unavailable> {
+        let mut rows: Vec<KeyRow> = Vec::new();
+        let mut after = KeyId::from_bytes([0; 16]);
+        loop {
+            let page = self.db.list(realm, &sql::KEYS, args![realm, after], KeyRow::read).await?;
+            let Some(last) = page.last() else { return Ok(rows) };
+            after = last.key.id;
+            rows.extend(page);
+        }
     }
 
     /// The realms that exist.
@@ -201,9 +209,33 @@ impl KeyRing {
         Ok(self.realm(realm)?.keys.clone())
     }
 
-    /// Keys whose rows were found damaged: the log names them, health reports them, nothing uses them (F18).
-    pub fn damaged(&self) -> Vec<(RealmId, KeyId)> {
-        let view = self.view.load();
-        view.iter().flat_map(|(realm, keys)| keys.damaged.iter().map(|key| (*realm, *key))).collect()
+    /// What the realms lack: named in the log when it was found, reported by health, used by nothing (F18).
+    ///
+    /// Empty once a first start is complete: a new realm lacks its RSA key until that has been made.
+    pub fn faults(&self) -> Vec<KeyFault> {
+        let faults = |realm: Arc<Realm>| match self.realm(realm.id) {
+            Ok(keys) => keys.faults(realm.id),
+            Err(_) => Purpose::ALL.map(|purpose| KeyFault::Missing { realm: realm.id, purpose }).to_vec(),
+        };
+        self.tenancy.all().into_iter().flat_map(faults).collect()
     }
+}
+
+/// Something that the keys of a realm lack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeyFault {
+    /// The key's row was changed, moved from elsewhere, or wrapped under a master key that is not at hand.
+    Damaged {
+        /// Whose.
+        realm: RealmId,
+        /// Which.
+        key: KeyId,
+    },
+    /// The realm has no active key for this purpose.
+    Missing {
+        /// Which realm.
+        realm: RealmId,
+        /// For what.
+        purpose: Purpose,
+    },
 }

@@ -70,6 +70,9 @@ impl KeyRing {
 
     /// Brings the keys of one realm on.
     pub(crate) async fn advance(&self, cx: &Cx, realm: &Realm) -> Result<(), KeysError> {
+        if self.realm(realm.id).is_err() {
+            self.reload(realm.id).await?;
+        }
         for purpose in Purpose::ALL {
             self.advance_purpose(cx, realm, purpose).await?;
         }

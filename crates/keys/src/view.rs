@@ -11,7 +11,7 @@ use claviger_tenancy::Realm;
 
 use crate::master::{Masters, Place};
 use crate::sql::KeyRow;
-use crate::{Key, KeyState, Purpose};
+use crate::{Key, KeyFault, KeyState, Purpose};
 
 /// The key set of a realm as it goes over the wire (RFC 7517 §5): public members alone (A072).
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -122,6 +122,14 @@ impl RealmKeys {
                 self.signers.push(Arc::from(key));
             }
         }
+    }
+
+    pub(crate) fn faults(&self, realm: RealmId) -> Vec<KeyFault> {
+        let active =
+            |purpose: &Purpose| self.keys.iter().any(|key| key.purpose == *purpose && key.state == KeyState::Active);
+        let missing = Purpose::ALL.into_iter().filter(|purpose| !active(purpose));
+        let missing = missing.map(|purpose| KeyFault::Missing { realm, purpose });
+        self.damaged.iter().map(|key| KeyFault::Damaged { realm, key: *key }).chain(missing).collect()
     }
 
     pub(crate) fn signer(&self, algorithm: Algorithm) -> Option<&Arc<SigningKey>> {
