@@ -1,0 +1,259 @@
+//! Codes, refresh tokens, userinfo and what ends them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use claviger_audit::Event;
+use claviger_identity::users;
+use claviger_kernel::Secret;
+use claviger_oauth::logout::LogoutParameters;
+use claviger_oauth::{TokenError, grants};
+use claviger_session::sessions;
+use claviger_storage::both_engines;
+
+use super::house::{CALLBACK, House, exchange_of};
+
+fn no_grant<T: std::fmt::Debug>(outcome: Result<T, TokenError>) {
+    assert_eq!(outcome.unwrap_err().code(), "invalid_grant");
+}
+
+both_engines! {
+    async fn a_code_becomes_tokens_that_open_userinfo(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        let code = house.code("app", &[]).await;
+        let tokens = house.exchange("app", &code).await.unwrap();
+        assert_eq!((tokens.expires_in, tokens.scope.as_str()), (300, "openid profile email"));
+        assert!(tokens.id_token.is_some() && tokens.refresh_token.is_some());
+        let claims = house.oauth.userinfo(&house.cx, tokens.access_token.expose()).await.unwrap();
+        assert_eq!(claims["sub"], house.user.subject());
+        assert_eq!(claims["email"], "ada@example.com");
+        assert_eq!(claims["email_verified"], true);
+        assert_eq!(claims["name"], "Ada Lovelace");
+    }
+
+    async fn a017_a_code_used_twice_revokes_what_it_gave(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        let code = house.code("app", &[]).await;
+        let tokens = house.exchange("app", &code).await.unwrap();
+        no_grant(house.exchange("app", &code).await);
+        assert!(!house.is_live(&tokens.access_token).await);
+        no_grant(house.refresh("app", &tokens.refresh_token.unwrap()).await);
+    }
+
+    async fn a018_of_parallel_redemptions_at_most_one_succeeds(scratch) {
+        let house = Arc::new(House::open(scratch).await);
+        house.client("app", |_| {}).await;
+        let code = house.code("app", &[]).await;
+        let tries: Vec<_> = (0..50)
+            .map(|_| {
+                let (house, code) = (Arc::clone(&house), code.clone());
+                tokio::spawn(async move { house.exchange("app", &code).await })
+            })
+            .collect();
+        let mut won = 0;
+        for attempt in tries {
+            won += u32::from(attempt.await.unwrap().is_ok());
+        }
+        assert_eq!(won, 1);
+    }
+
+    async fn a019_a_code_in_wrong_hands_is_refused_and_burnt(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        house.client("other", |_| {}).await;
+        let code = house.code("app", &[]).await;
+        no_grant(house.exchange("other", &code).await);
+        no_grant(house.exchange("app", &code).await);
+        let code = house.code("app", &[]).await;
+        let mut elsewhere = exchange_of(&code);
+        elsewhere.redirect_uri = Some(format!("{CALLBACK}/"));
+        no_grant(house.token("app", &elsewhere).await);
+        no_grant(house.exchange("app", &code).await);
+    }
+
+    async fn a015_a_wrong_verifier_is_refused(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        for verifier in [None, Some("a".repeat(42)), Some("a".repeat(43)), Some("a".repeat(129))] {
+            let code = house.code("app", &[]).await;
+            let mut request = exchange_of(&code);
+            request.code_verifier = verifier.map(Secret::new);
+            no_grant(house.token("app", &request).await);
+        }
+    }
+
+    async fn a020_a_code_lives_for_a_minute(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        let code = house.code("app", &[]).await;
+        house.scratch.clock.advance(Duration::from_secs(61));
+        no_grant(house.exchange("app", &code).await);
+    }
+
+    async fn a024_a_grant_that_the_client_lacks_is_refused(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |new| new.settings.grant_types.truncate(1)).await;
+        for (grant, code) in [
+            ("password", "unsupported_grant_type"),
+            ("client_credentials", "unauthorized_client"),
+            ("refresh_token", "unauthorized_client"),
+            ("urn:ietf:params:oauth:grant-type:device_code", "unsupported_grant_type"),
+        ] {
+            let mut request = exchange_of("x");
+            request.grant_type = Some(grant.to_owned());
+            assert_eq!(house.token("app", &request).await.unwrap_err().code(), code, "{grant}");
+        }
+        let code = house.code("app", &[]).await;
+        assert!(house.exchange("app", &code).await.unwrap().refresh_token.is_none());
+    }
+
+    async fn a075_a_used_refresh_token_that_comes_back_kills_its_family(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        let code = house.code("app", &[]).await;
+        let first = house.exchange("app", &code).await.unwrap();
+        let first_refresh = first.refresh_token.unwrap();
+        let second = house.refresh("app", &first_refresh).await.unwrap();
+        let third = house.refresh("app", second.refresh_token.as_ref().unwrap()).await.unwrap();
+        no_grant(house.refresh("app", &first_refresh).await);
+        no_grant(house.refresh("app", third.refresh_token.as_ref().unwrap()).await);
+        assert!(!house.is_live(&third.access_token).await);
+    }
+
+    async fn a079_a_lost_refresh_answer_can_be_asked_for_again(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        let code = house.code("app", &[]).await;
+        let parent = house.exchange("app", &code).await.unwrap().refresh_token.unwrap();
+        let first = house.refresh("app", &parent).await.unwrap();
+        house.scratch.clock.advance(Duration::from_secs(5));
+        let again = house.refresh("app", &parent).await.unwrap();
+        assert_eq!(first.refresh_token, again.refresh_token);
+        house.scratch.clock.advance(Duration::from_secs(31));
+        no_grant(house.refresh("app", &parent).await);
+    }
+
+    async fn a077_parallel_refreshes_get_one_successor(scratch) {
+        let house = Arc::new(House::open(scratch).await);
+        house.client("app", |_| {}).await;
+        let code = house.code("app", &[]).await;
+        let parent = house.exchange("app", &code).await.unwrap().refresh_token.unwrap();
+        let tries: Vec<_> = (0..8)
+            .map(|_| {
+                let (house, parent) = (Arc::clone(&house), parent.clone());
+                tokio::spawn(async move { house.refresh("app", &parent).await })
+            })
+            .collect();
+        let mut successors = Vec::new();
+        for attempt in tries {
+            successors.push(attempt.await.unwrap().unwrap().refresh_token.unwrap());
+        }
+        assert!(successors.windows(2).all(|pair| pair[0] == pair[1]));
+        assert!(house.refresh("app", &successors[0]).await.is_ok());
+    }
+
+    async fn a081_a_refresh_token_is_its_clients_and_no_wider(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        house.client("other", |_| {}).await;
+        let code = house.code("app", &[("scope", "openid")]).await;
+        let token = house.exchange("app", &code).await.unwrap().refresh_token.unwrap();
+        no_grant(house.refresh("other", &token).await);
+        let mut wider = exchange_of("");
+        wider.grant_type = Some("refresh_token".to_owned());
+        wider.refresh_token = Some(token.clone());
+        wider.scope = Some("openid email".to_owned());
+        assert_eq!(house.token("app", &wider).await.unwrap_err().code(), "invalid_scope");
+        assert!(house.refresh("app", &token).await.is_ok(), "another client's try costs the owner nothing");
+    }
+
+    async fn a082_what_ends_a_session_a_grant_or_a_user_ends_its_tokens(scratch) {
+        let house = House::open(scratch).await;
+        let client = house.client("app", |new| new.settings.first_party = false).await;
+        let code = house.code("app", &[]).await;
+        let withdrawn = house.exchange("app", &code).await.unwrap();
+        let grant = grants::of(&house.cx, house.user.id(), client.id).await.unwrap().unwrap();
+        let mut unit = claviger_audit::unit(&house.cx, Event::new("test", "withdraw"));
+        grants::withdraw(&mut unit, grant.id);
+        house.cx.commit(unit).await.unwrap();
+        assert!(!house.is_live(&withdrawn.access_token).await);
+        no_grant(house.refresh("app", &withdrawn.refresh_token.unwrap()).await);
+
+        let code = house.code("app", &[]).await;
+        let ended = house.exchange("app", &code).await.unwrap();
+        let code = house.code("app", &[("scope", "openid offline_access")]).await;
+        let offline = house.exchange("app", &code).await.unwrap();
+        let mut unit = claviger_audit::unit(&house.cx, Event::new("test", "end"));
+        sessions::end(&mut unit, house.session.id, "test");
+        house.cx.commit(unit).await.unwrap();
+        assert!(!house.is_live(&ended.access_token).await);
+        no_grant(house.refresh("app", &ended.refresh_token.unwrap()).await);
+        let offline = house.refresh("app", &offline.refresh_token.unwrap()).await.unwrap();
+
+        let mut unit = claviger_audit::unit(&house.cx, Event::new("test", "disable"));
+        users::disable(&mut unit, house.user.id());
+        house.cx.commit(unit).await.unwrap();
+        assert!(!house.is_live(&offline.access_token).await);
+        no_grant(house.refresh("app", &offline.refresh_token.unwrap()).await);
+    }
+
+    async fn a083_a_family_ends_at_its_absolute_limit(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        let code = house.code("app", &[("scope", "openid offline_access")]).await;
+        let mut token = house.exchange("app", &code).await.unwrap().refresh_token.unwrap();
+        for _ in 0..2 {
+            house.scratch.clock.advance(Duration::from_secs(13 * 86_400));
+            token = house.refresh("app", &token).await.unwrap().refresh_token.unwrap();
+        }
+        house.scratch.clock.advance(Duration::from_secs(5 * 86_400));
+        no_grant(house.refresh("app", &token).await);
+    }
+
+    async fn an_expired_access_token_is_told_apart(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        let code = house.code("app", &[]).await;
+        let token = house.exchange("app", &code).await.unwrap().access_token;
+        house.scratch.clock.advance(Duration::from_secs(301));
+        let expired = house.oauth.userinfo(&house.cx, token.expose()).await.unwrap_err();
+        assert_eq!(expired, TokenError::InvalidToken { expired: true });
+        let garbage = house.oauth.userinfo(&house.cx, "garbage").await.unwrap_err();
+        assert_eq!(garbage, TokenError::InvalidToken { expired: false });
+    }
+
+    async fn a060_an_id_token_is_no_access_token(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        let code = house.code("app", &[]).await;
+        let tokens = house.exchange("app", &code).await.unwrap();
+        for other in [tokens.id_token.unwrap(), tokens.refresh_token.unwrap()] {
+            assert!(!house.is_live(&other).await);
+        }
+    }
+
+    async fn a034_logout_goes_back_only_to_a_registered_address_with_a_hint(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        let code = house.code("app", &[]).await;
+        let hint = house.exchange("app", &code).await.unwrap().id_token.unwrap().expose().clone();
+        let ask = async |hint: Option<&str>, uri: &str| {
+            let parameters = LogoutParameters {
+                id_token_hint: hint.map(str::to_owned),
+                client_id: Some("app".to_owned()),
+                post_logout_redirect_uri: Some(uri.to_owned()),
+                state: Some("x y".to_owned()),
+            };
+            house.oauth.read_logout(&house.cx, &parameters).await.unwrap()
+        };
+        let good = ask(Some(&hint), CALLBACK).await;
+        assert_eq!(good.return_to.as_deref(), Some("https://app.example.com/cb?state=x+y"));
+        assert!(good.speaks_of(&house.session));
+        assert_eq!(ask(Some(&hint), "https://evil.tld/").await.return_to, None);
+        let unhinted = ask(None, CALLBACK).await;
+        assert_eq!(unhinted.return_to, None);
+        assert!(!unhinted.speaks_of(&house.session));
+    }
+}
