@@ -1,7 +1,7 @@
 //! What an administrator does to an account.
 
 use claviger_audit::{Cx, Event};
-use claviger_authorization::roles;
+use claviger_authorization::{Role, roles};
 use claviger_identity::emails::EmailKey;
 use claviger_identity::passwords::{NewPasswordError, PasswordRefusal};
 use claviger_identity::users::{self, ActiveUser, NewUser};
@@ -24,7 +24,7 @@ pub struct NewAccount<'a> {
     /// The first password; without one the user comes in by a reset.
     pub password: Option<&'a Secret<String>>,
     /// Roles to hold from the first moment.
-    pub roles: &'a [claviger_authorization::Role],
+    pub roles: &'a [Role],
 }
 
 /// The account was not changed.
@@ -133,6 +133,22 @@ impl Accounts {
         let mut unit = claviger_audit::unit(cx, Event::new("account_signed_out", user));
         users::raise_epoch(&mut unit, user, "signed out everywhere");
         sessions::end_all(&mut unit, user, None, "signed out everywhere");
+        cx.commit(unit).await?;
+        Ok(())
+    }
+
+    /// Gives a user a role.
+    pub async fn assign_role(&self, cx: &Cx, user: UserId, role: Role) -> Result<(), AdministrationError> {
+        let mut unit = claviger_audit::unit(cx, Event::new("role_given", user).with("role", role.as_str()));
+        roles::assign(&mut unit, user, role);
+        cx.commit(unit).await?;
+        Ok(())
+    }
+
+    /// Takes a role from a user; the last holder keeps it.
+    pub async fn unassign_role(&self, cx: &Cx, user: UserId, role: Role) -> Result<(), AdministrationError> {
+        let mut unit = claviger_audit::unit(cx, Event::new("role_taken", user).with("role", role.as_str()));
+        roles::unassign(&mut unit, user, role);
         cx.commit(unit).await?;
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use claviger_kernel::{Actor, Caller, ErrorClass, RequestId, Secret, Source, Timestamp};
+use claviger_kernel::{Actor, Caller, ErrorClass, RealmId, RequestId, Secret, Source, Timestamp};
 use claviger_tenancy::{PublicUrl, Realm};
 use http::header::{AUTHORIZATION, HeaderName};
 use http::{HeaderMap, Method};
@@ -92,8 +92,13 @@ impl Request {
 
     /// Who asks, before anybody has proved anything.
     pub fn caller(&self) -> Caller {
+        self.caller_in(self.realm().id)
+    }
+
+    /// The same on a route outside the realms, where the surface says whose data it is about.
+    pub fn caller_in(&self, realm: RealmId) -> Caller {
         Caller {
-            realm: self.realm().id,
+            realm,
             organization: None,
             actor: Actor::Anonymous,
             at: self.at,
