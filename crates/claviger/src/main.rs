@@ -1,2 +1,7 @@
-//! The binary.
-fn main() {}
+//! The `claviger` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    claviger::main()
+}

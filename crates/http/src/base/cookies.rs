@@ -134,7 +134,7 @@ mod tests {
         let cookie = |secure| SetCookie::new(name_of("sid", Some("acme"), secure), Secret::from("v;1"), secure);
         assert_eq!(cookie(true).header(), "__Host-sid-acme=v%3B1; HttpOnly; SameSite=Lax; Secure; Path=/");
         assert_eq!(cookie(false).header(), "sid-acme=v%3B1; HttpOnly; SameSite=Lax; Path=/");
-        let short = cookie(true).site(SiteRule::CrossSite).max_age(Duration::from_secs(600));
+        let short = cookie(true).site(SiteRule::CrossSite).max_age(Duration::from_mins(10));
         assert_eq!(short.header(), "__Host-sid-acme=v%3B1; HttpOnly; SameSite=None; Secure; Path=/; Max-Age=600");
         assert_eq!(name_of("sid", Some("main"), true), "__Host-sid");
     }

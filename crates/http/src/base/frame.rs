@@ -118,15 +118,16 @@ impl Frame {
     {
         let (mut parts, body) = request.into_parts();
         let at = self.clock.now();
+        let kind = kind_of_unknown(&parts);
         let mut seen = Seen {
             id: RequestId::new(at, &*self.entropy),
             at,
             client: peer.ip(),
             method: parts.method.clone(),
-            kind: kind_of_unknown(&parts),
+            kind,
             route: None,
             cross_origin: false,
-            nonce: Arc::from(""),
+            nonce: self.nonce(kind),
             realm: None,
             accept_language: request::single(&parts.headers, &ACCEPT_LANGUAGE).ok().flatten().map(str::to_owned),
         };
@@ -207,13 +208,17 @@ impl Frame {
         seen.kind = route.kind;
         seen.route = Some(node.path);
         seen.cross_origin = route.cross_origin;
-        if route.kind == Kind::Page {
-            seen.nonce = self.nonce();
+        if seen.nonce.is_empty() {
+            seen.nonce = self.nonce(route.kind);
         }
     }
 
-    fn nonce(&self) -> Arc<str> {
+    /// The nonce of a page; other kinds have no use for one.
+    fn nonce(&self, kind: Kind) -> Arc<str> {
         use base64::Engine as _;
+        if kind != Kind::Page {
+            return Arc::from("");
+        }
         let mut bytes = [0; 16];
         self.entropy.fill(&mut bytes);
         base64::engine::general_purpose::STANDARD_NO_PAD.encode(bytes).into()

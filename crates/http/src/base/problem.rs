@@ -10,8 +10,8 @@ use claviger_i18n::{Texts, wanted};
 use claviger_kernel::{ErrorClass, RequestId, Unavailable};
 use claviger_tenancy::Realm;
 use claviger_ui::{Chrome, ErrorKind, ErrorPage, Page as _};
+use http::StatusCode;
 use http::header::{HeaderName, HeaderValue, RETRY_AFTER};
-use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 use super::{Csp, Kind, Reply};
@@ -27,16 +27,19 @@ pub struct Pointer {
 
 /// Why a request is not answered as asked.
 #[derive(Clone, Debug)]
-pub struct Refusal {
+pub struct Refusal(Box<Details>);
+
+#[derive(Clone, Debug)]
+struct Details {
     class: ErrorClass,
     code: &'static str,
     detail: Cow<'static, str>,
     status: Option<StatusCode>,
     oauth: Option<&'static str>,
+    page: Option<ErrorKind>,
     pointers: Vec<Pointer>,
     retry_after: Option<Duration>,
-    headers: HeaderMap,
-    page: Option<ErrorKind>,
+    headers: Vec<(HeaderName, HeaderValue)>,
     internal: bool,
     closes: bool,
 }
@@ -45,19 +48,19 @@ impl Refusal {
     /// A refusal of `class`. `code` is stable and part of the interface; `detail` says what to do, without secrets and
     /// without telling whether an account exists.
     pub fn new(class: ErrorClass, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
+        Self(Box::new(Details {
             class,
             code,
             detail: detail.into(),
             status: None,
             oauth: None,
+            page: None,
             pointers: Vec::new(),
             retry_after: None,
-            headers: HeaderMap::new(),
-            page: None,
+            headers: Vec::new(),
             internal: false,
             closes: false,
-        }
+        }))
     }
 
     /// The request is malformed: 400.
@@ -77,84 +80,84 @@ impl Refusal {
             "internal_error",
             "Something went wrong on our side. Report the reference if it happens again.",
         );
-        refusal.internal = true;
+        refusal.0.internal = true;
         refusal
     }
 
     /// Another status than that of the class.
     #[must_use]
-    pub const fn status(mut self, status: StatusCode) -> Self {
-        self.status = Some(status);
+    pub fn status(mut self, status: StatusCode) -> Self {
+        self.0.status = Some(status);
         self
     }
 
     /// The `error` of the OAuth form, where it is not the class's own.
     #[must_use]
-    pub const fn oauth(mut self, error: &'static str) -> Self {
-        self.oauth = Some(error);
+    pub fn oauth(mut self, error: &'static str) -> Self {
+        self.0.oauth = Some(error);
         self
     }
 
     /// Another page than that of the class, such as [`ErrorKind::FlowExpired`].
     #[must_use]
-    pub const fn page_kind(mut self, kind: ErrorKind) -> Self {
-        self.page = Some(kind);
+    pub fn page_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.page = Some(kind);
         self
     }
 
     /// Names a member of the body that is wrong.
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        self.pointers.push(Pointer { pointer: pointer.into(), detail: detail.into() });
+        self.0.pointers.push(Pointer { pointer: pointer.into(), detail: detail.into() });
         self
     }
 
     /// When to come back.
     #[must_use]
-    pub const fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
         self
     }
 
     /// A further header, such as `WWW-Authenticate`.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.append(name, value);
+        self.0.headers.push((name, value));
         self
     }
 
     /// The connection cannot be trusted or is not worth keeping after this.
     #[must_use]
-    pub(super) const fn close(mut self) -> Self {
-        self.closes = true;
+    pub(super) fn close(mut self) -> Self {
+        self.0.closes = true;
         self
     }
 
-    pub(super) const fn closes(&self) -> bool {
-        self.closes
+    pub(super) fn closes(&self) -> bool {
+        self.0.closes
     }
 
     /// The class.
-    pub const fn class(&self) -> ErrorClass {
-        self.class
+    pub fn class(&self) -> ErrorClass {
+        self.0.class
     }
 
     /// The stable code.
-    pub const fn code(&self) -> &'static str {
-        self.code
+    pub fn code(&self) -> &'static str {
+        self.0.code
     }
 
     /// The text for the caller.
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     /// The status: the table from class to status stands here and nowhere else.
     pub fn status_code(&self) -> StatusCode {
-        if self.internal {
+        if self.0.internal {
             return StatusCode::INTERNAL_SERVER_ERROR;
         }
-        self.status.unwrap_or(match self.class {
+        self.0.status.unwrap_or(match self.0.class {
             ErrorClass::Invalid => StatusCode::BAD_REQUEST,
             ErrorClass::Unauthenticated => StatusCode::UNAUTHORIZED,
             ErrorClass::Denied => StatusCode::FORBIDDEN,
@@ -167,10 +170,10 @@ impl Refusal {
 
     /// The `error` value of the OAuth form: the one given, else that of the class (RFC 6749 §5.2, §4.1.2.1).
     pub fn oauth_error(&self) -> &'static str {
-        if self.internal {
+        if self.0.internal {
             return "server_error";
         }
-        self.oauth.unwrap_or(match self.class {
+        self.0.oauth.unwrap_or(match self.0.class {
             ErrorClass::Invalid | ErrorClass::NotFound | ErrorClass::Conflict => "invalid_request",
             ErrorClass::Unauthenticated => "invalid_client",
             ErrorClass::Denied => "access_denied",
@@ -187,28 +190,30 @@ impl Refusal {
                 &Problem {
                     title: status.canonical_reason().unwrap_or("Error"),
                     status: status.as_u16(),
-                    code: self.code,
-                    detail: &self.detail,
+                    code: self.0.code,
+                    detail: &self.0.detail,
                     request_id: ground.id,
-                    errors: &self.pointers,
+                    errors: &self.0.pointers,
                 },
             ),
             Kind::OAuth => Reply::json(&OAuthError {
                 error: self.oauth_error(),
-                error_description: &oauth_text(&self.detail),
+                error_description: &oauth_text(&self.0.detail),
                 request_id: ground.id,
             }),
             Kind::Page => Reply::page(self.page(ground), Csp::Plain),
-            Kind::Asset => Reply::text(format!("{} ({})\n", self.detail, ground.id)),
+            Kind::Asset => Reply::text(format!("{} ({})\n", self.0.detail, ground.id)),
         };
         let mut reply = reply.status(status);
-        let wait =
-            self.retry_after.or_else(|| (status == StatusCode::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(1)));
+        let wait = self
+            .0
+            .retry_after
+            .or_else(|| (status == StatusCode::SERVICE_UNAVAILABLE).then_some(Duration::from_secs(1)));
         if let Some(wait) = wait {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             reply = reply.header(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
-        for (name, value) in &self.headers {
+        for (name, value) in &self.0.headers {
             reply = reply.header(name.clone(), value.clone());
         }
         reply
@@ -218,8 +223,8 @@ impl Refusal {
 impl Refusal {
     /// The page of the refusal: the texts are those of its kind, the detail is for whoever builds the application.
     fn page(&self, ground: &Ground<'_>) -> String {
-        let kind = self.page.unwrap_or(match self.class {
-            _ if self.internal => ErrorKind::Internal,
+        let kind = self.0.page.unwrap_or(match self.0.class {
+            _ if self.0.internal => ErrorKind::Internal,
             ErrorClass::Invalid | ErrorClass::Conflict => ErrorKind::BadRequest,
             ErrorClass::Unauthenticated | ErrorClass::Denied => ErrorKind::Denied,
             ErrorClass::NotFound => ErrorKind::NotFound,
@@ -229,13 +234,13 @@ impl Refusal {
         let page = ErrorPage {
             kind,
             reference: ground.id.to_string(),
-            detail: Some(self.detail.clone().into_owned()),
+            detail: Some(self.0.detail.clone().into_owned()),
             application: None,
         };
         let mut chrome = Chrome::new(ground.realm.map_or("Claviger", |realm| &realm.display_name));
         chrome.texts = Texts::negotiate(ground.accept_language.map(wanted).unwrap_or_default());
         chrome.base = ground.realm.map(|realm| realm.base_path.clone()).unwrap_or_default();
-        chrome.nonce = ground.nonce.to_owned();
+        ground.nonce.clone_into(&mut chrome.nonce);
         page.render(&chrome)
     }
 }

@@ -1,0 +1,32 @@
+//! Where log lines go and how they read.
+
+use std::io::IsTerminal as _;
+use std::panic::PanicHookInfo;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::config::{LogFormat, LogSettings};
+
+/// Starts logging to standard error. Libraries below are heard from `warn` on.
+pub(crate) fn start(settings: &LogSettings) {
+    let level: LevelFilter = settings.level.parse().expect("the settings table lists levels");
+    let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("claviger", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
+    // A second start in one process keeps the first one's log.
+    let _ = match settings.format {
+        LogFormat::Text => registry.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+    };
+    std::panic::set_hook(Box::new(log_panic));
+}
+
+/// The place, and the message where it is a literal: a formatted one may quote a secret (A202).
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let message = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("a formatted message, withheld");
+    tracing::error!(place, message, "panic");
+}

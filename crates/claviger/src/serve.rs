@@ -1,0 +1,133 @@
+//! `claviger serve`: opens the store, listens, says that it is ready, and ends in order.
+
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::io::Write as _;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use claviger_crypto::SystemEntropy;
+use claviger_http::base::{Shutdown, serve};
+use claviger_keys::FreshKeys;
+use claviger_tenancy::PublicUrl;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Settings;
+use crate::server::open_store;
+use crate::{Ambient, Server, SystemClock, files};
+
+/// The line that `--json` prints when requests may come.
+#[derive(Serialize)]
+struct Ready<'a> {
+    url: &'a str,
+    internal_url: String,
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) async fn run(mut settings: Settings, json: bool) -> anyhow::Result<()> {
+    let possible = files::for_connections();
+    settings.limits.connections = settings.limits.connections.min(possible);
+    let shutdown = Shutdown::new();
+    stop_on_signals(shutdown.clone())?;
+    let (public, address) = bind("listen", settings.listen).await?;
+    let (internal, internal_address) = bind("internal_listen", settings.internal_listen).await?;
+    let public_url = public_url(&settings, address)?;
+    let mut listeners = vec![public];
+    if settings.public_url.is_none() {
+        listeners.extend(other_loopback(address).await);
+    }
+    let store = open_store(&settings).await?;
+    let ambient =
+        Ambient { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), key_source: Arc::new(FreshKeys) };
+    let server = Server::assemble(&settings, public_url.clone(), store.clone(), ambient).await?;
+    let internal_shutdown = Shutdown::new();
+    let internal = tokio::spawn(serve(vec![internal], Arc::clone(&server.internal), internal_shutdown.clone()));
+    say_ready(json, &Ready { url: public_url.as_str(), internal_url: format!("http://{internal_address}") });
+    tokio::join!(serve(listeners, Arc::clone(&server.public), shutdown.clone()), server.work(&shutdown), async {
+        shutdown.begun().await;
+        tracing::info!("stopping: running requests may finish");
+        server.drain();
+    });
+    internal_shutdown.begin();
+    internal.await.context("the internal listener")?;
+    store.close().await;
+    Ok(())
+}
+
+async fn bind(setting: &'static str, at: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind(at).await.with_context(|| format!("{setting}: cannot listen on {at}"))?;
+    let address = listener.local_addr().with_context(|| format!("{setting}: no address for {at}"))?;
+    Ok((listener, address))
+}
+
+/// Browsers try `localhost` at `::1` first.
+async fn other_loopback(address: SocketAddr) -> Option<TcpListener> {
+    let IpAddr::V4(v4) = address.ip() else { return None };
+    if !v4.is_loopback() {
+        return None;
+    }
+    TcpListener::bind((Ipv6Addr::LOCALHOST, address.port())).await.ok()
+}
+
+fn public_url(settings: &Settings, address: SocketAddr) -> anyhow::Result<PublicUrl> {
+    let text = match &settings.public_url {
+        Some(text) => text.clone(),
+        None if address.ip().is_loopback() => format!("http://localhost:{}", address.port()),
+        None => {
+            anyhow::bail!("public_url is needed, because listen ({address}) can be reached from outside this machine")
+        }
+    };
+    text.parse().context("public_url")
+}
+
+#[allow(clippy::print_stdout, reason = "the one line that the command is asked for")]
+fn say_ready(json: bool, ready: &Ready<'_>) {
+    let line = if json {
+        serde_json::to_string(ready).expect("texts serialise")
+    } else {
+        format!("Claviger is ready at {}", ready.url)
+    };
+    // Whoever closed our standard output does not want to know.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// The first signal asks for an orderly end, a second one ends at once.
+fn stop_on_signals(shutdown: Shutdown) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    tokio::spawn(async move {
+        for asked in 0..2 {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if asked == 1 {
+                std::process::exit(1);
+            }
+            shutdown.begin();
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn url(listen: &str, public: Option<&str>) -> Result<String, String> {
+        let mut settings = config::load(None, [], []).unwrap();
+        settings.public_url = public.map(str::to_owned);
+        let found = public_url(&settings, listen.parse().unwrap());
+        found.map(|url| url.to_string()).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn only_a_loopback_listener_has_a_public_url_by_itself() {
+        assert_eq!(url("127.0.0.1:8080", None).unwrap(), "http://localhost:8080");
+        assert_eq!(url("0.0.0.0:8080", Some("https://id.example.com")).unwrap(), "https://id.example.com");
+        assert!(url("0.0.0.0:8080", None).unwrap_err().starts_with("public_url is needed"));
+        assert!(url("0.0.0.0:8080", Some("http://id.example.com")).unwrap_err().starts_with("public_url: "));
+    }
+}

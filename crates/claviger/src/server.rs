@@ -1,0 +1,210 @@
+//! The whole server put together over a store: services, routes, background work. It does not listen yet.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use claviger_audit::Cx;
+use claviger_http::base::{
+    Asset, Check, Frame, FrameOptions, Health, Limits, Route, Routes, Shutdown, TrustedProxies, assets, health_routes,
+};
+use claviger_kernel::{Caller, Clock, Entropy, Id, RealmId, SystemReason, Unavailable};
+use claviger_keys::{KeyRing, KeySource, MasterOrigin};
+use claviger_storage::{Ephemeral, PostgresOptions, SqliteOptions, Store};
+use claviger_tenancy::{PublicUrl, Tenancy};
+
+use crate::config::Settings;
+
+/// What a server takes from its surroundings; a test hands in its own.
+#[derive(Clone)]
+pub struct Ambient {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where signing keys come from.
+    pub key_source: Arc<dyn KeySource>,
+}
+
+/// What the use cases stand on.
+#[derive(Clone)]
+pub struct Services {
+    /// Rows.
+    pub store: Store,
+    /// Short-lived state.
+    pub ephemeral: Ephemeral,
+    /// Time, randomness, key making.
+    pub ambient: Ambient,
+    /// Realms.
+    pub tenancy: Arc<Tenancy>,
+    /// Keys.
+    pub keys: Arc<KeyRing>,
+}
+
+impl Services {
+    /// The context of Claviger acting by itself in `realm`.
+    pub fn system(&self, realm: RealmId, reason: SystemReason) -> Cx {
+        system(&self.store, &self.ephemeral, &self.ambient, realm, reason)
+    }
+}
+
+/// A server, ready to listen.
+pub struct Server {
+    /// What the outside reaches.
+    pub public: Arc<Frame>,
+    /// What only the inside reaches.
+    pub internal: Arc<Frame>,
+    /// Every public route, as declared.
+    pub routes: Vec<Route>,
+    /// The services.
+    pub services: Services,
+    health: Arc<Health>,
+}
+
+/// Connections of the internal listener.
+const INTERNAL_CONNECTIONS: usize = 64;
+
+impl Server {
+    /// Puts a server together over `store`; on an empty one it makes the master key and the realm `main` first.
+    ///
+    /// # Errors
+    /// What is missing or does not fit, by name (F19).
+    pub async fn assemble(
+        settings: &Settings,
+        public_url: PublicUrl,
+        store: Store,
+        ambient: Ambient,
+    ) -> anyhow::Result<Self> {
+        let services = services(settings, public_url.clone(), store, ambient).await?;
+        let health = Arc::new(Health::new(vec![writable(&services.store)]));
+        let files = claviger_ui::assets().iter();
+        let files = files.map(|file| Asset { path: file.path, content_type: file.content_type, bytes: file.bytes });
+        let routes = Routes::new().merge(health_routes(&health)).merge(assets(files));
+        let declared = routes.declared().cloned().collect();
+        let limits = settings.limits.limits();
+        let frame = |routes, limits, realms| {
+            Arc::new(Frame::new(FrameOptions {
+                public_url: public_url.clone(),
+                proxies: TrustedProxies::new(settings.proxies.trusted.clone(), settings.proxies.header),
+                limits,
+                clock: Arc::clone(&services.ambient.clock),
+                entropy: Arc::clone(&services.ambient.entropy),
+                realms,
+                routes,
+            }))
+        };
+        let few = Limits { connections: INTERNAL_CONNECTIONS, ..limits.clone() };
+        Ok(Self {
+            public: frame(routes, limits, Some(Arc::clone(&services.tenancy))),
+            internal: frame(health_routes(&health), few, None),
+            routes: declared,
+            health,
+            services,
+        })
+    }
+
+    /// Tells balancers to look elsewhere.
+    pub fn drain(&self) {
+        self.health.drain();
+    }
+
+    /// Does what is due without anybody asking, until `shutdown` begins.
+    pub async fn work(&self, shutdown: &Shutdown) {
+        tokio::select! {
+            () = shutdown.begun() => {}
+            () = rotate_keys(&self.services) => {}
+        }
+    }
+}
+
+/// Opens the store that the settings name; SQLite in the data folder where they name none.
+///
+/// # Errors
+/// The setting or the file that is in the way.
+pub(crate) async fn open_store(settings: &Settings) -> anyhow::Result<Store> {
+    make_data_folder(&settings.data)?;
+    let database = &settings.database;
+    let Some(url) = database.url.clone() else {
+        let options = SqliteOptions { path: settings.data.join("claviger.db"), readers: database.readers };
+        return Store::open_sqlite(options).await.with_context(|| format!("data = {}", settings.data.display()));
+    };
+    let options = PostgresOptions {
+        url,
+        read_url: database.read_url.clone(),
+        migrate_url: database.migrate_url.clone(),
+        writers: database.writers,
+        readers: database.readers,
+    };
+    Store::open_postgres(options).await.context("database.url")
+}
+
+fn make_data_folder(folder: &PathBuf) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("data: cannot make the folder {}", folder.display()))
+}
+
+async fn services(
+    settings: &Settings,
+    public_url: PublicUrl,
+    store: Store,
+    ambient: Ambient,
+) -> anyhow::Result<Services> {
+    let ephemeral = Ephemeral::in_database(store.clone(), Arc::clone(&ambient.clock), Arc::clone(&ambient.entropy));
+    let tenancy = Arc::new(Tenancy::open(store.clone(), public_url).await?);
+    let new_realm = Id::new(ambient.clock.now(), &*ambient.entropy);
+    let cx = system(&store, &ephemeral, &ambient, new_realm, SystemReason::BOOTSTRAP);
+    let source = Arc::clone(&ambient.key_source);
+    let keys = KeyRing::unlock(&cx, Arc::clone(&tenancy), master_key(settings), source).await?;
+    keys.ensure_main(&cx).await?;
+    Ok(Services { store, ephemeral, ambient, tenancy, keys: Arc::new(keys) })
+}
+
+fn system(store: &Store, ephemeral: &Ephemeral, ambient: &Ambient, realm: RealmId, reason: SystemReason) -> Cx {
+    let now = ambient.clock.now();
+    Cx {
+        db: store.clone(),
+        ephemeral: ephemeral.clone(),
+        clock: Arc::clone(&ambient.clock),
+        entropy: Arc::clone(&ambient.entropy),
+        caller: Caller::system(realm, now, Id::new(now, &*ambient.entropy), reason),
+    }
+}
+
+fn master_key(settings: &Settings) -> MasterOrigin {
+    let keys = &settings.keys;
+    match &keys.master_key {
+        Some(key) => MasterOrigin::Value { key: key.clone(), other: keys.other_master_key.clone() },
+        None => MasterOrigin::File(keys.master_key_file.clone().unwrap_or_else(|| settings.data.join("master.key"))),
+    }
+}
+
+fn writable(store: &Store) -> Check {
+    let store = store.clone();
+    Check::new("store", move || {
+        let writable = store.writable();
+        async move { writable }
+    })
+}
+
+/// Brings keys on whenever something is due; after a fault the store is given a minute.
+async fn rotate_keys(services: &Services) {
+    let clock = &services.ambient.clock;
+    let Some(main) = services.tenancy.main() else { return };
+    loop {
+        let cx = services.system(main.id, SystemReason::KEY_ROTATION);
+        let next = match services.keys.tick(&cx).await {
+            Ok(next) => next,
+            Err(fault) => {
+                log_fault("key rotation", &fault);
+                Some(clock.now().plus(core::time::Duration::from_mins(1)))
+            }
+        };
+        let Some(next) = next else { return core::future::pending().await };
+        clock.wake_at(next).await;
+    }
+}
+
+fn log_fault(work: &str, fault: &Unavailable) {
+    tracing::warn!(work, reason = fault.reason(), "work was put off");
+}

@@ -1,0 +1,154 @@
+//! A whole server in the process of the test.
+
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use claviger::config::{self, Flag, Settings};
+use claviger::{Ambient, Server, Services};
+use claviger_http::base::{Route, Shutdown, serve};
+use claviger_kernel::{ManualClock, SeededEntropy};
+use claviger_storage::scratch::{self, Engine, Scratch};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::keys::PooledKeys;
+use crate::{Browser, Client, Raw, Wire};
+
+/// The public address of a test server, unless a test names another.
+pub const PUBLIC_URL: &str = "https://id.test";
+
+/// How a test server differs from an ordinary one.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    settings: Vec<(&'static str, String)>,
+}
+
+impl Options {
+    /// Sets a setting by its key, as in the configuration file.
+    #[must_use]
+    pub fn set(mut self, key: &'static str, value: &str) -> Self {
+        self.settings.push((key, value.to_owned()));
+        self
+    }
+
+    fn settings(self, data: &std::path::Path) -> Settings {
+        let data = ("data", data.display().to_string());
+        let given = [("public_url", PUBLIC_URL.to_owned()), data].into_iter().chain(self.settings);
+        let flags = given.map(|(key, value)| Flag { name: key, key, value });
+        config::load(None, [], flags).expect("the settings of the test")
+    }
+}
+
+/// A server of one test: its own store, its own data folder, a clock that stands still.
+pub struct TestServer {
+    server: Arc<Server>,
+    scratch: Scratch,
+    address: SocketAddr,
+    shutdown: Shutdown,
+    listening: JoinHandle<()>,
+    _data: tempfile::TempDir,
+}
+
+static SEED: AtomicU64 = AtomicU64::new(1);
+
+impl TestServer {
+    /// Starts a server on a fresh store of `engine`.
+    ///
+    /// # Panics
+    /// If it does not start; the text says why.
+    pub async fn start(engine: Engine, options: Options) -> Self {
+        let scratch = scratch::store(engine).await;
+        let data = tempfile::tempdir().expect("a data folder");
+        let settings = options.settings(data.path());
+        let public_url = settings.public_url.as_deref().expect("a public address").parse().expect("a public address");
+        let ambient = Ambient {
+            clock: scratch.clock(),
+            entropy: Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed))),
+            key_source: Arc::new(PooledKeys::default()),
+        };
+        let assembled = Server::assemble(&settings, public_url, scratch.store.clone(), ambient).await;
+        let server = Arc::new(assembled.unwrap_or_else(|error| panic!("the server does not start: {error:#}")));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let shutdown = Shutdown::new();
+        let listening = tokio::spawn(serve(vec![listener], Arc::clone(&server.public), shutdown.clone()));
+        Self { server, scratch, address, shutdown, listening, _data: data }
+    }
+
+    /// The clock, moved by hand.
+    pub const fn clock(&self) -> &ManualClock {
+        &self.scratch.clock
+    }
+
+    /// What the server's use cases stand on.
+    pub fn services(&self) -> &Services {
+        &self.server.services
+    }
+
+    /// The server as assembled.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// The store and what a test may do behind the server's back.
+    pub const fn scratch(&self) -> &Scratch {
+        &self.scratch
+    }
+
+    /// Every public route, as declared.
+    pub fn routes(&self) -> &[Route] {
+        &self.server.routes
+    }
+
+    /// Where the public listener is bound.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A client over the listener.
+    pub fn client(&self) -> Client {
+        Client::new(Wire::Socket(self.address), self.public_url())
+    }
+
+    /// A client that seems to come from `peer`.
+    pub fn client_at(&self, peer: IpAddr) -> Client {
+        let wire = Wire::Direct(Arc::clone(&self.server.public), SocketAddr::new(peer, 40_000));
+        Client::new(wire, self.public_url())
+    }
+
+    /// A client of the internal routes.
+    pub fn internal(&self) -> Client {
+        let peer = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 40_000);
+        Client::new(Wire::Direct(Arc::clone(&self.server.internal), peer), self.public_url())
+    }
+
+    /// A browser without cookies.
+    pub fn browser(&self) -> Browser {
+        Browser::new(self.client(), self.clock().clone())
+    }
+
+    /// A browser that seems to sit at `peer`.
+    pub fn browser_at(&self, peer: IpAddr) -> Browser {
+        Browser::new(self.client_at(peer), self.clock().clone())
+    }
+
+    /// A connection of which the test writes every byte.
+    pub async fn raw(&self) -> Raw {
+        Raw::connect(self.address).await
+    }
+
+    /// Tells the listener to drain, and completes when it has.
+    ///
+    /// # Panics
+    /// If the listener has panicked.
+    pub async fn stop(self) {
+        self.server.drain();
+        self.shutdown.begin();
+        self.listening.await.expect("the listener ends in order");
+    }
+
+    fn public_url(&self) -> String {
+        self.server.services.tenancy.public_url().to_string()
+    }
+}
