@@ -5,7 +5,6 @@
     const input = document.getElementById(button.getAttribute("aria-controls"));
     input.type = yes ? "text" : "password";
     button.textContent = yes ? button.dataset.hide : button.dataset.show;
-    button.setAttribute("aria-label", yes ? button.dataset.hideLabel : button.dataset.showLabel);
   };
   for (const button of all(".reveal")) {
     button.hidden = false;

@@ -17,8 +17,6 @@ code-label = Code
 password-hint = At least { $min } characters. A few unrelated words work well.
 password-show = Show
 password-hide = Hide
-password-show-label = Show password
-password-hide-label = Hide password
 
 foot-help = Help
 foot-privacy = Privacy
@@ -33,7 +31,7 @@ problem-too-many =
         [one] Too many attempts. Try again in { $minutes } minute.
        *[other] Too many attempts. Try again in { $minutes } minutes.
     }
-problem-busy = We can't do this right now. Nothing is lost; try again in a moment.
+problem-busy = We can’t do this right now. Nothing is lost; try again in a moment.
 problem-form-expired = This page was open for too long, so nothing was sent. Please try again.
 
 # Under a field: one sentence that says what to do.

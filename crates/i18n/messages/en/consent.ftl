@@ -8,7 +8,7 @@ consent-unverified-lead = Nobody has checked who runs this application. Allow it
 consent-scopes = It will be able to
 consent-host = Either way, you go on to { $host }.
 consent-allow = Allow
-consent-deny = Don't allow
+consent-deny = Don’t allow
 
 scope-openid = Know who you are here
 scope-profile = See your name and other profile details
@@ -18,5 +18,5 @@ scope-phone = See your phone number
 scope-offline-access = Stay connected while you are away, until you sign out or withdraw this
 
 form-post-title = Continue to { $place }
-form-post-lead = You'll be taken there in a moment. If not, continue here.
+form-post-lead = You’ll be taken there in a moment. If not, continue here.
 form-post-button = Continue

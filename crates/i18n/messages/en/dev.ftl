@@ -24,9 +24,9 @@ dev-gallery-title = Gallery
 
 dev-demo-lead = A small application that signs people in with Claviger.
 dev-demo-sign-in = Sign in
-dev-demo-refused = Signing in didn't work
-dev-demo-refresh-refused = Refreshing didn't work
-dev-demo-lead-signed-in = You're signed in to { $place }. These are its tokens, decoded.
+dev-demo-refused = Signing in didn’t work
+dev-demo-refresh-refused = Refreshing didn’t work
+dev-demo-lead-signed-in = You’re signed in to { $place }. These are its tokens, decoded.
 dev-demo-refresh = Refresh tokens
 dev-demo-refreshed = The tokens are new.
 dev-demo-sign-out = Sign out
