@@ -13,6 +13,7 @@ use claviger_crypto::{Context, MacKey};
 use claviger_kernel::{KeyId, RealmId, Secret, Unavailable};
 use claviger_storage::{Store, args};
 use claviger_tenancy::{Realm, Tenancy};
+use tokio::sync::Notify;
 
 use crate::master::Masters;
 use crate::sql::{self, KeyRow};
@@ -31,6 +32,7 @@ pub struct KeyRing {
     pub(crate) masters: ArcSwap<Masters>,
     view: ArcSwap<HashMap<RealmId, Arc<RealmKeys>>>,
     tickets: AtomicU64,
+    pub(crate) moved: Notify,
 }
 
 /// What was sealed does not open.
@@ -77,6 +79,7 @@ impl KeyRing {
             masters: ArcSwap::from_pointee(masters),
             view: ArcSwap::default(),
             tickets: AtomicU64::new(0),
+            moved: Notify::new(),
         };
         ring.load().await?;
         Ok(ring)
@@ -113,6 +116,7 @@ impl KeyRing {
                 Arc::new(next)
             }
         });
+        self.moved.notify_waiters();
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use claviger_audit::{Cx, Unit, unit};
 use claviger_crypto::jose::{Algorithm, SigningKey};
 use claviger_crypto::random_secret;
-use claviger_kernel::{Caller, KeyId, RealmId, Secret, Timestamp, Unavailable};
+use claviger_kernel::{Caller, Clock, KeyId, RealmId, Secret, Timestamp, Unavailable};
 use claviger_storage::args;
 use claviger_tenancy::Realm;
 
@@ -66,6 +66,24 @@ impl KeyRing {
             Purpose::ALL.into_iter().filter_map(move |purpose| rules::plan(purpose, &keys, &schedule))
         });
         plans.map(|(at, _)| at).min()
+    }
+
+    /// Waits until [`KeyRing::tick`] has something to do, also if that is brought forward meanwhile by a command or by a
+    /// realm's settings.
+    pub async fn until_due(&self, clock: &dyn Clock) {
+        loop {
+            let (keys, realms) = (self.moved.notified(), self.tenancy.moved());
+            let wake = match self.next_due() {
+                Some(at) if at <= clock.now() => return,
+                Some(at) => clock.wake_at(at),
+                None => Box::pin(core::future::pending()),
+            };
+            tokio::select! {
+                () = wake => {}
+                () = keys => {}
+                () = realms => {}
+            }
+        }
     }
 
     /// Brings the keys of one realm on.

@@ -12,7 +12,7 @@ use claviger_tenancy::Realm;
 use crate::{Key, KeyState, KeysError, Purpose};
 
 /// Beyond the last token's expiry: clocks that differ, and requests under way.
-const MARGIN: Duration = Duration::from_secs(3600);
+const MARGIN: Duration = Duration::from_hours(1);
 
 /// The spans by which a realm's keys move.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -131,13 +131,13 @@ pub(crate) fn next_number(purpose: Purpose, keys: &[Key]) -> u32 {
 mod tests {
     use super::*;
 
-    const DAY: Duration = Duration::from_secs(86_400);
+    const DAY: Duration = Duration::from_hours(24);
     const START: Timestamp = Timestamp::from_micros(1_795_219_200_000_000);
     const ES256: Purpose = Purpose::Sign(Algorithm::Es256);
     const RS256: Purpose = Purpose::Sign(Algorithm::Rs256);
 
     fn schedule() -> Schedule {
-        Schedule { rotation: DAY * 90, publish_ahead: DAY, keep: Duration::from_secs(5700) }
+        Schedule { rotation: DAY * 90, publish_ahead: DAY, keep: Duration::from_mins(95) }
     }
 
     fn key(number: u8, purpose: Purpose, state: KeyState) -> Key {
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_retiring_signing_key_leaves_after_its_last_token_and_sealing_keys_never_do() {
         let keys = [key(1, ES256, KeyState::Retiring), key(2, ES256, KeyState::Active)];
-        let at = START.plus(Duration::from_secs(5700));
+        let at = START.plus(Duration::from_mins(95));
         assert_eq!(plan(ES256, &keys, &schedule()), Some((at, Step::Remove(keys[0].id))));
         let keys = [key(1, Purpose::Seal, KeyState::Retiring), key(2, Purpose::Seal, KeyState::Active)];
         assert_eq!(plan(Purpose::Seal, &keys, &schedule()).unwrap().1, Step::Publish);

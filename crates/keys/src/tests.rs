@@ -29,10 +29,10 @@ use crate::{Key, KeyRing, KeySource, KeyState, MasterError, MasterOrigin, Purpos
 
 const ES256: Purpose = Purpose::Sign(Algorithm::Es256);
 const RS256: Purpose = Purpose::Sign(Algorithm::Rs256);
-const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(86_400);
+const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
 /// How long others may keep the key set, by default.
-const CACHE: Duration = Duration::from_secs(600);
+const CACHE: Duration = Duration::from_mins(10);
 
 /// RSA keys are made once for all tests and handed out in turn.
 struct Prepared(AtomicUsize);
@@ -43,7 +43,7 @@ impl KeySource for Prepared {
         if algorithm == Algorithm::Es256 {
             return SigningKey::generate(algorithm);
         }
-        let make = |_| SigningKey::generate(Algorithm::Rs256).unwrap().to_pkcs8().unwrap();
+        let make = |()| SigningKey::generate(Algorithm::Rs256).unwrap().to_pkcs8().unwrap();
         let pool = POOL.get_or_init(|| [(); 3].map(make));
         SigningKey::from_pkcs8(algorithm, &pool[self.0.fetch_add(1, Ordering::Relaxed) % 3])
     }

@@ -60,7 +60,7 @@ impl Seals {
 /// An unwrapped key.
 enum Material {
     Sign(Box<SigningKey>),
-    Mac(MacKey),
+    Mac(Box<MacKey>),
     Seal(AeadKey),
 }
 
@@ -76,9 +76,9 @@ impl RealmKeys {
                 match unwrap(realm, &row, masters) {
                     Ok(Material::Sign(made)) => signing.push((key.state, made)),
                     Ok(Material::Mac(made)) if key.purpose == Purpose::Opaque => {
-                        opaque.push((key.state, key.number, made));
+                        opaque.push((key.state, key.number, *made));
                     }
-                    Ok(Material::Mac(made)) => loaded.macs.push((key.number, made)),
+                    Ok(Material::Mac(made)) => loaded.macs.push((key.number, *made)),
                     Ok(Material::Seal(made)) => {
                         loaded.seals.keys.push((key.number, made));
                         loaded.seals.active =
@@ -170,7 +170,7 @@ fn unwrap(realm: RealmId, row: &KeyRow, masters: &Masters) -> Result<Material, &
         let secret = Secret::new(bytes);
         return Ok(match purpose {
             Purpose::Seal => Material::Seal(AeadKey::new(&secret)),
-            _ => Material::Mac(MacKey::new(&secret)),
+            _ => Material::Mac(Box::new(MacKey::new(&secret))),
         });
     };
     let key = SigningKey::from_pkcs8(algorithm, &secret).map_err(|_| "it is not a key of its algorithm")?;

@@ -78,7 +78,7 @@ both_engines! {
         let settings = RealmSettings::default().patched(&json!({ "tokens": { "access": "10m" } })).unwrap();
         let change = RealmChange { settings: Some(settings), ..RealmChange::default() };
         let changed = tenancy.update(&cx, id, 1, change.clone()).await.unwrap();
-        assert_eq!((changed.version, changed.settings.tokens.access), (2, Duration::from_secs(600)));
+        assert_eq!((changed.version, changed.settings.tokens.access), (2, Duration::from_mins(10)));
         assert_eq!(tenancy.update(&cx, id, 1, change.clone()).await, Err(TenancyError::Changed));
         // A view that has not heard of the change is told at commit.
         let late = open(&scratch).await;
@@ -106,9 +106,9 @@ both_engines! {
             let settings = RealmSettings::default().patched(&json!({ "tokens": { "access_longest": life } })).unwrap();
             let change = RealmChange { settings: Some(settings), ..RealmChange::default() };
             let realm = tenancy.update(&cx, id, version, change).await.unwrap();
-            assert_eq!(realm.longest_token_life, Duration::from_secs(7200));
+            assert_eq!(realm.longest_token_life, Duration::from_hours(2));
         }
-        assert_eq!(open(&scratch).await.by_id(id).unwrap().longest_token_life, Duration::from_secs(7200));
+        assert_eq!(open(&scratch).await.by_id(id).unwrap().longest_token_life, Duration::from_hours(2));
     }
 
     async fn f18_a_damaged_row_is_named_and_the_view_stays_as_it_was(scratch) {

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use claviger_audit::{Cx, unit};
 use claviger_kernel::{Caller, RealmId, Unavailable};
 use claviger_storage::{Store, args};
+use tokio::sync::Notify;
 
 use crate::realm::{Stored, display_name, micros};
 use crate::{Draft, NewRealm, PublicUrl, Realm, RealmChange, RealmName, RealmStatus, TenancyError, events, sql};
@@ -21,6 +22,7 @@ pub struct Tenancy {
     public_url: PublicUrl,
     view: ArcSwap<View>,
     tickets: AtomicU64,
+    moved: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -39,7 +41,8 @@ impl Tenancy {
     /// # Errors
     /// [`Unavailable`] if the store cannot answer, or if a row is damaged; the reason names the realm.
     pub async fn open(db: Store, public_url: PublicUrl) -> Result<Self, Unavailable> {
-        let tenancy = Self { db, public_url, view: ArcSwap::default(), tickets: AtomicU64::new(0) };
+        let tenancy =
+            Self { db, public_url, view: ArcSwap::default(), tickets: AtomicU64::new(0), moved: Arc::default() };
         tenancy.reload().await?;
         Ok(tenancy)
     }
@@ -68,7 +71,13 @@ impl Tenancy {
         let by_id = realms.iter().enumerate().map(|(place, realm)| (realm.id, place)).collect();
         let loaded = Arc::new(View { ticket, realms, by_name, by_id });
         self.view.rcu(|current| if current.ticket > ticket { Arc::clone(current) } else { Arc::clone(&loaded) });
+        self.moved.notify_waiters();
         Ok(())
+    }
+
+    /// Completes when the view is loaded the next time after this call.
+    pub fn moved(&self) -> impl Future<Output = ()> + Send + use<> {
+        Arc::clone(&self.moved).notified_owned()
     }
 
     /// The address under which the world reaches the server.

@@ -90,6 +90,26 @@ both_engines! {
         assert_eq!(keys(world.rows(world.cx.realm()).await), keys(before));
     }
 
+    async fn who_waits_for_the_next_step_hears_of_one_that_comes_sooner(scratch) {
+        let world = World::start(scratch).await;
+        let realm = world.cx.realm();
+        let mut due = pin!(world.ring.until_due(&world.scratch.clock));
+        assert_eq!(cut(due.as_mut(), 1).await, None);
+        world.ring.rotate(&world.cx, realm, ES256).await.unwrap();
+        assert_eq!(cut(due.as_mut(), 1).await, None);
+        world.advance(DAY);
+        assert_eq!(cut(due.as_mut(), 1).await, Some(()));
+        world.tick().await;
+        // The other purposes' keys are a day old: due at once under a rotation of 80 minutes.
+        let mut due = pin!(world.ring.until_due(&world.scratch.clock));
+        assert_eq!(cut(due.as_mut(), 1).await, None);
+        let patch = json!({ "keys": { "rotation": "80m", "publish_ahead": "20m" } });
+        let settings = Some(RealmSettings::default().patched(&patch).unwrap());
+        let change = RealmChange { settings, ..RealmChange::default() };
+        world.ring.tenancy().update(&world.cx, realm, 1, change).await.unwrap();
+        assert_eq!(cut(due.as_mut(), 1).await, Some(()));
+    }
+
     async fn a_rotation_by_command_publishes_first_and_goes_on_when_asked_again(scratch) {
         let world = World::start(scratch).await;
         let (realm, first) = (world.cx.realm(), world.active(ES256));
@@ -119,7 +139,7 @@ both_engines! {
         world.ring.tenancy().update(&world.cx, world.cx.realm(), 1, change).await.unwrap();
         world.advance(DAY * 2);
         world.tick().await;
-        assert_eq!(world.in_state(ES256, KeyState::Pending), [waiting.clone()]);
+        assert_eq!(world.in_state(ES256, KeyState::Pending)[0], waiting);
         let done = world.ring.rotate(&world.cx, world.cx.realm(), ES256).await.unwrap();
         assert!(matches!(done, Rotation::Activated(key) if key.id == waiting.id));
     }
