@@ -12,7 +12,15 @@ use crate::config::{LogFormat, LogSettings};
 
 /// Starts logging to standard error. Libraries below are heard from `warn` on.
 pub(crate) fn start(settings: &LogSettings) {
-    let level: LevelFilter = settings.level.parse().expect("the settings table lists levels");
+    start_at(settings, settings.level.parse().expect("the settings table lists levels"));
+}
+
+/// Starts logging for a command, which answers for itself: errors alone are logged.
+pub(crate) fn start_quietly(settings: &LogSettings) {
+    start_at(settings, LevelFilter::ERROR);
+}
+
+fn start_at(settings: &LogSettings, level: LevelFilter) {
     let filter = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("claviger", level);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);

@@ -5,9 +5,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use claviger_crypto::SystemEntropy;
-use claviger_http::base::{Shutdown, serve};
-use claviger_keys::FreshKeys;
+use claviger_http::base::{Listener, Shutdown, listen_local, serve, serve_local};
 use claviger_tenancy::PublicUrl;
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -15,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Settings;
 use crate::server::open_store;
-use crate::{Ambient, Server, SystemClock, files};
+use crate::{Held, Server, files, operator, surroundings};
 
 /// The line that `--json` prints when requests may come.
 #[derive(Serialize)]
@@ -33,22 +31,30 @@ pub(crate) async fn run(mut settings: Settings, json: bool) -> anyhow::Result<()
     let (public, address) = bind("listen", settings.listen).await?;
     let (internal, internal_address) = bind("internal_listen", settings.internal_listen).await?;
     let public_url = public_url(&settings, address)?;
-    let mut listeners = vec![public];
+    let mut listeners = vec![public.into()];
     if settings.public_url.is_none() {
-        listeners.extend(other_loopback(address).await);
+        listeners.extend(other_loopback(address).await.map(Listener::Tcp));
     }
     let store = open_store(&settings).await?;
-    let ambient =
-        Ambient { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), key_source: Arc::new(FreshKeys) };
+    tracing::warn!("no mail server can be configured yet: messages wait in the outbox and are not delivered");
+    let ambient = surroundings::ambient(&settings, Arc::new(Held))?;
     let server = Server::assemble(&settings, public_url.clone(), store.clone(), ambient).await?;
     let internal_shutdown = Shutdown::new();
-    let internal = tokio::spawn(serve(vec![internal], Arc::clone(&server.internal), internal_shutdown.clone()));
+    let internal = tokio::spawn(serve(vec![internal.into()], Arc::clone(&server.internal), internal_shutdown.clone()));
+    let socket = operator::socket(&settings);
+    let local = listen_local(&socket).with_context(|| format!("data: no socket at {}", socket.display()))?;
     say_ready(json, &Ready { url: public_url.as_str(), internal_url: format!("http://{internal_address}") });
-    tokio::join!(serve(listeners, Arc::clone(&server.public), shutdown.clone()), server.work(&shutdown), async {
-        shutdown.begun().await;
-        tracing::info!("stopping: running requests may finish");
-        server.drain();
-    });
+    tokio::join!(
+        serve(listeners, Arc::clone(&server.public), shutdown.clone()),
+        serve_local(local, Arc::clone(&server.operator), shutdown.clone()),
+        server.work(&shutdown),
+        async {
+            shutdown.begun().await;
+            tracing::info!("stopping: running requests may finish");
+            server.drain();
+        }
+    );
+    let _ = std::fs::remove_file(&socket);
     internal_shutdown.begin();
     internal.await.context("the internal listener")?;
     store.close().await;

@@ -4,16 +4,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use claviger_accounts::Accounts;
 use claviger_audit::Cx;
+use claviger_authenticators::password::{HashSettings, HashWorkers, PasswordPolicy};
 use claviger_http::base::{
     Asset, Check, Frame, FrameOptions, Health, Limits, Route, Routes, Shutdown, TrustedProxies, assets, health_routes,
 };
-use claviger_kernel::{Caller, Clock, Entropy, Id, RealmId, SystemReason, Unavailable};
+use claviger_identity::passwords::Passwords;
+use claviger_kernel::{Caller, Clock, Entropy, Id, RealmId, SystemReason};
 use claviger_keys::{KeyRing, KeySource, MasterOrigin};
+use claviger_management::{Door, Management};
+use claviger_notify::{Notifier, Transport};
+use claviger_oauth::OAuth;
 use claviger_storage::{Ephemeral, PostgresOptions, SqliteOptions, Store};
 use claviger_tenancy::{PublicUrl, Tenancy};
 
 use crate::config::Settings;
+use crate::work;
 
 /// What a server takes from its surroundings; a test hands in its own.
 #[derive(Clone)]
@@ -24,6 +31,10 @@ pub struct Ambient {
     pub entropy: Arc<dyn Entropy>,
     /// Where signing keys come from.
     pub key_source: Arc<dyn KeySource>,
+    /// How passwords are hashed.
+    pub hashing: HashSettings,
+    /// Where messages go.
+    pub transport: Arc<dyn Transport>,
 }
 
 /// What the use cases stand on.
@@ -39,6 +50,12 @@ pub struct Services {
     pub tenancy: Arc<Tenancy>,
     /// Keys.
     pub keys: Arc<KeyRing>,
+    /// Messages.
+    pub notifier: Notifier,
+    /// Accounts and the sign-in engine.
+    pub accounts: Accounts,
+    /// The OAuth and OpenID Connect provider.
+    pub oauth: OAuth,
 }
 
 impl Services {
@@ -54,6 +71,8 @@ pub struct Server {
     pub public: Arc<Frame>,
     /// What only the inside reaches.
     pub internal: Arc<Frame>,
+    /// What the operator reaches over the socket in the data folder.
+    pub operator: Arc<Frame>,
     /// Every public route, as declared.
     pub routes: Vec<Route>,
     /// The services.
@@ -79,12 +98,14 @@ impl Server {
         let health = Arc::new(Health::new(vec![writable(&services.store)]));
         let files = claviger_ui::assets().iter();
         let files = files.map(|file| Asset { path: file.path, content_type: file.content_type, bytes: file.bytes });
-        let routes = Routes::new().merge(health_routes(&health)).merge(assets(files));
+        let routes =
+            Routes::new().merge(health_routes(&health)).merge(assets(files)).merge(management(&services, Door::Bearer));
         let declared = routes.declared().cloned().collect();
         let limits = settings.limits.limits();
-        let frame = |routes, limits, realms| {
+        let frame = |routes, limits, realms: Option<Arc<Tenancy>>, public_url: &PublicUrl| {
             Arc::new(Frame::new(FrameOptions {
                 public_url: public_url.clone(),
+                any_host: realms.is_none(),
                 proxies: TrustedProxies::new(settings.proxies.trusted.clone(), settings.proxies.header),
                 limits,
                 clock: Arc::clone(&services.ambient.clock),
@@ -95,8 +116,14 @@ impl Server {
         };
         let few = Limits { connections: INTERNAL_CONNECTIONS, ..limits.clone() };
         Ok(Self {
-            public: frame(routes, limits, Some(Arc::clone(&services.tenancy))),
-            internal: frame(health_routes(&health), few, None),
+            public: frame(routes, limits, Some(Arc::clone(&services.tenancy)), &public_url),
+            internal: frame(health_routes(&health), few.clone(), None, &public_url),
+            operator: frame(
+                management(&services, Door::Operator),
+                few,
+                Some(Arc::clone(&services.tenancy)),
+                &OPERATOR_URL.parse().context("the operator's address")?,
+            ),
             routes: declared,
             health,
             services,
@@ -112,9 +139,27 @@ impl Server {
     pub async fn work(&self, shutdown: &Shutdown) {
         tokio::select! {
             () = shutdown.begun() => {}
-            () = rotate_keys(&self.services) => {}
+            () = work::all(&self.services) => {}
         }
     }
+}
+
+/// The host that the operator's own client names; the socket is no place that a browser reaches.
+pub(crate) const OPERATOR_URL: &str = "http://localhost";
+
+fn management(services: &Services, door: Door) -> Routes {
+    let ambient = &services.ambient;
+    claviger_management::routes(&Arc::new(Management {
+        door,
+        store: services.store.clone(),
+        ephemeral: services.ephemeral.clone(),
+        clock: Arc::clone(&ambient.clock),
+        entropy: Arc::clone(&ambient.entropy),
+        tenancy: Arc::clone(&services.tenancy),
+        keys: Arc::clone(&services.keys),
+        accounts: services.accounts.clone(),
+        oauth: services.oauth.clone(),
+    }))
 }
 
 /// Opens the store that the settings name; SQLite in the data folder where they name none.
@@ -157,7 +202,13 @@ async fn services(
     let source = Arc::clone(&ambient.key_source);
     let keys = KeyRing::unlock(&cx, Arc::clone(&tenancy), master_key(settings), source).await?;
     keys.ensure_main(&cx).await?;
-    Ok(Services { store, ephemeral, ambient, tenancy, keys: Arc::new(keys) })
+    let keys = Arc::new(keys);
+    let workers = HashWorkers::start(ambient.hashing.clone(), Arc::clone(&ambient.clock), Arc::clone(&ambient.entropy));
+    let passwords = Passwords::new(workers.context("password hashing")?, PasswordPolicy::default());
+    let notifier = Notifier::new(Arc::clone(&keys), Arc::clone(&tenancy), Arc::clone(&ambient.transport));
+    let accounts = Accounts::new(passwords, Arc::clone(&keys), Arc::clone(&tenancy), notifier.clone());
+    let oauth = OAuth::new(Arc::clone(&keys), Arc::clone(&tenancy));
+    Ok(Services { store, ephemeral, ambient, tenancy, keys, notifier, accounts, oauth })
 }
 
 fn system(store: &Store, ephemeral: &Ephemeral, ambient: &Ambient, realm: RealmId, reason: SystemReason) -> Cx {
@@ -185,26 +236,4 @@ fn writable(store: &Store) -> Check {
         let writable = store.writable();
         async move { writable }
     })
-}
-
-/// Brings keys on whenever something is due; after a fault the store is given a minute.
-async fn rotate_keys(services: &Services) {
-    let clock = &services.ambient.clock;
-    let Some(main) = services.tenancy.main() else { return };
-    loop {
-        let cx = services.system(main.id, SystemReason::KEY_ROTATION);
-        let next = match services.keys.tick(&cx).await {
-            Ok(next) => next,
-            Err(fault) => {
-                log_fault("key rotation", &fault);
-                Some(clock.now().plus(core::time::Duration::from_mins(1)))
-            }
-        };
-        let Some(next) = next else { return core::future::pending().await };
-        clock.wake_at(next).await;
-    }
-}
-
-fn log_fault(work: &str, fault: &Unavailable) {
-    tracing::warn!(work, reason = fault.reason(), "work was put off");
 }

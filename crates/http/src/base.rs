@@ -28,7 +28,7 @@ mod reply;
 mod request;
 mod route;
 
-pub use accept::{Shutdown, serve};
+pub use accept::{Listener, Shutdown, serve};
 pub use address::{ForwardedHeader, TrustedProxies};
 pub use assets::{Asset, assets};
 pub use cookies::{SetCookie, SiteRule};

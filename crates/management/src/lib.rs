@@ -8,6 +8,7 @@ mod door;
 mod keys;
 mod realms;
 mod resource_servers;
+mod set_up;
 mod users;
 mod wire;
 
@@ -52,4 +53,5 @@ pub fn routes(management: &Arc<Management>) -> Routes {
         .merge(resource_servers::routes(management))
         .merge(keys::routes(management))
         .merge(users::routes(management))
+        .merge(set_up::routes(management))
 }

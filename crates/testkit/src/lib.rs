@@ -6,6 +6,7 @@
 //! cookies, follows redirects and fills forms in; [`Client`] only asks. No crate of ours but `spec` uses this one.
 
 mod answer;
+mod bare;
 mod browser;
 mod client;
 mod forms;
@@ -16,6 +17,7 @@ mod raw;
 mod server;
 
 pub use answer::Answer;
+pub use bare::BareServer;
 pub use browser::{Browser, Page};
 pub use client::{Client, Wire};
 pub use forms::Form;

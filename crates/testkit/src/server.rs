@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use claviger::config::{self, Flag, Settings};
 use claviger::{Ambient, Server, Services};
+use claviger_authenticators::password::{HashParameters, HashSettings};
 use claviger_http::base::{Route, Shutdown, serve};
-use claviger_kernel::{ManualClock, SeededEntropy};
+use claviger_kernel::{ManualClock, SeededEntropy, SystemReason};
+use claviger_notify::Inbox;
 use claviger_storage::scratch::{self, Engine, Scratch};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -44,10 +46,19 @@ impl Options {
 pub struct TestServer {
     server: Arc<Server>,
     scratch: Scratch,
+    inbox: Inbox,
     address: SocketAddr,
     shutdown: Shutdown,
     listening: JoinHandle<()>,
     _data: tempfile::TempDir,
+}
+
+mod sql {
+    claviger_storage::statements! {
+        /// Counts what every write leaves behind.
+        pub(super) DURABLE: shared("a test looks at everything") "select (select count(*) from audit_events) \
+            + (select count(*) from change_log) + (select count(*) from quiet_units) + (select count(*) from jobs)";
+    }
 }
 
 static SEED: AtomicU64 = AtomicU64::new(1);
@@ -62,18 +73,37 @@ impl TestServer {
         let data = tempfile::tempdir().expect("a data folder");
         let settings = options.settings(data.path());
         let public_url = settings.public_url.as_deref().expect("a public address").parse().expect("a public address");
+        let inbox = Inbox::new();
         let ambient = Ambient {
             clock: scratch.clock(),
             entropy: Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed))),
             key_source: Arc::new(PooledKeys::default()),
+            hashing: HashSettings { parameters: HashParameters::insecure_for_tests(), ..HashSettings::default() },
+            transport: Arc::new(inbox.clone()),
         };
         let assembled = Server::assemble(&settings, public_url, scratch.store.clone(), ambient).await;
         let server = Arc::new(assembled.unwrap_or_else(|error| panic!("the server does not start: {error:#}")));
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let shutdown = Shutdown::new();
-        let listening = tokio::spawn(serve(vec![listener], Arc::clone(&server.public), shutdown.clone()));
-        Self { server, scratch, address, shutdown, listening, _data: data }
+        let listening = tokio::spawn(serve(vec![listener.into()], Arc::clone(&server.public), shutdown.clone()));
+        Self { server, scratch, inbox, address, shutdown, listening, _data: data }
+    }
+
+    /// Every message that was delivered. Nothing is delivered before [`TestServer::deliver`].
+    pub const fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    /// Delivers what waits in the outbox of the realm called `realm`.
+    ///
+    /// # Panics
+    /// If the store does not answer.
+    pub async fn deliver(&self, realm: &str) {
+        let services = self.services();
+        let realm = services.tenancy.by_name(realm).expect("a realm of this name");
+        let cx = services.system(realm.id, SystemReason::DELIVERY);
+        services.notifier.deliver(&cx).await.expect("messages are delivered");
     }
 
     /// The clock, moved by hand.
@@ -136,6 +166,17 @@ impl TestServer {
     /// A connection of which the test writes every byte.
     pub async fn raw(&self) -> Raw {
         Raw::connect(self.address).await
+    }
+
+    /// How many rows tell of changes: audit events, change log, quiet units, jobs. A request that leaves the number as it
+    /// was has changed nothing that lasts.
+    ///
+    /// # Panics
+    /// If the store does not answer.
+    pub async fn durable_rows(&self) -> i64 {
+        let read = |row: &claviger_storage::Row<'_>| row.get::<i64>(0);
+        let counted = self.scratch.store.get(&sql::DURABLE, Vec::new(), read).await;
+        counted.expect("the store answers").expect("a count")
     }
 
     /// Tells the listener to drain, and completes when it has.

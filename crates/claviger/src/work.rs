@@ -1,0 +1,82 @@
+//! What the server does without anybody asking: key rotation, delivery of messages, expiry. Each loop waits for its next
+//! due time, and none polls.
+
+use core::time::Duration;
+
+use claviger_audit::Cx;
+use claviger_identity::attempts;
+use claviger_kernel::{SystemReason, Unavailable};
+use claviger_oauth::codes;
+use claviger_session::{families, sessions};
+use claviger_storage::CommitError;
+
+use crate::Services;
+
+/// How often what has expired is dropped. Nothing depends on it: everything expired is refused at once.
+const SWEEP: Duration = Duration::from_secs(10 * 60);
+/// For how long ended sessions and families stay, for the account page and for support.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Rows dropped in one unit.
+const BATCH: u32 = 500;
+
+/// Everything, until the future is dropped.
+pub(crate) async fn all(services: &Services) {
+    let Some(main) = services.tenancy.main() else { return };
+    let delivery = services.system(main.id, SystemReason::DELIVERY);
+    tokio::join!(rotate_keys(services), services.notifier.run(&delivery), sweep(services));
+}
+
+/// Brings keys on whenever something is due; after a fault the store is given a minute.
+async fn rotate_keys(services: &Services) {
+    let clock = &services.ambient.clock;
+    let Some(main) = services.tenancy.main() else { return };
+    loop {
+        let cx = services.system(main.id, SystemReason::KEY_ROTATION);
+        match services.keys.tick(&cx).await {
+            Ok(_) => services.keys.until_due(&**clock).await,
+            Err(fault) => {
+                log_fault("key rotation", &fault);
+                clock.wake_at(clock.now().plus(Duration::from_mins(1))).await;
+            }
+        }
+    }
+}
+
+/// Drops what has expired, realm by realm, by small batches.
+async fn sweep(services: &Services) {
+    let clock = &services.ambient.clock;
+    loop {
+        clock.wake_at(clock.now().plus(SWEEP)).await;
+        for realm in services.tenancy.all() {
+            let cx = services.system(realm.id, SystemReason::EXPIRY);
+            if let Err(fault) = sweep_realm(&cx).await {
+                log_fault("expiry", &fault);
+            }
+        }
+    }
+}
+
+async fn sweep_realm(cx: &Cx) -> Result<(), Unavailable> {
+    loop {
+        let dropped = dropped(sessions::expire(cx, KEPT, BATCH).await)?
+            + dropped(families::expire(cx, KEPT, BATCH).await)?
+            + dropped(codes::expire(cx, cx.now().minus(KEPT), BATCH).await)?
+            + dropped(attempts::expire(cx, BATCH).await)?
+            + cx.ephemeral.expire(BATCH).await?;
+        if dropped < u64::from(BATCH) {
+            return Ok(());
+        }
+    }
+}
+
+fn dropped(outcome: Result<u64, CommitError>) -> Result<u64, Unavailable> {
+    match outcome {
+        Ok(rows) => Ok(rows),
+        Err(CommitError::Conflict(_)) => Ok(0),
+        Err(CommitError::Unavailable(fault)) => Err(fault),
+    }
+}
+
+fn log_fault(work: &str, fault: &Unavailable) {
+    tracing::warn!(work, reason = fault.reason(), "work was put off");
+}
