@@ -122,7 +122,9 @@ fn imports(metadata: &Metadata) -> Vec<String> {
             found.push(format!("{name} is not in the table of xtask/src/house.rs"));
         }
         for dependency in &package.dependencies {
-            if dependency.path.is_some() {
+            if dependency.path.is_some() && dependency.kind == DependencyKind::Development {
+                found.extend(upside_down(name, &dependency.name));
+            } else if dependency.path.is_some() {
                 found.extend(forbidden(name, &dependency.name));
             } else if room(name) == "kernel" && dependency.kind == DependencyKind::Normal {
                 found.extend(foreign_to_kernel(&dependency.name));
@@ -130,6 +132,13 @@ fn imports(metadata: &Metadata) -> Vec<String> {
         }
     }
     found
+}
+
+/// Tests may build on any crate listed before their own, but for `testkit`, which stands on all of them.
+fn upside_down(importer: &str, wanted: &str) -> Option<String> {
+    let below = place(room(wanted)).zip(place(room(importer))).is_some_and(|(wanted, importer)| wanted < importer);
+    let allowed = below || forbidden(importer, wanted).is_none();
+    (!allowed).then(|| format!("the tests of {importer} import {wanted}, which is not listed before it"))
 }
 
 /// What is wrong with one import, if anything.
