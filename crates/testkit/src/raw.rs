@@ -34,11 +34,10 @@ impl Raw {
         loop {
             let text = String::from_utf8_lossy(&all).into_owned();
             if let Some((head, body)) = text.split_once("\r\n\r\n") {
-                let length = head.lines().filter_map(|line| line.split_once(':'));
-                let length = length
-                    .filter(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-                    .map(|(_, n)| n.trim().parse());
-                if body.len() >= length.last().unwrap_or(Ok(0)).expect("a length is a number") {
+                let length = head.lines().filter_map(|line| line.split_once(':')).find_map(|(name, value)| {
+                    name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse())
+                });
+                if body.len() >= length.unwrap_or(Ok(0)).expect("a length is a number") {
                     return text;
                 }
             }

@@ -1,11 +1,12 @@
 //! The accept loop: bounded connections, a pause instead of a spin when the system runs short, an orderly end.
 
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::io;
 use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -50,12 +51,57 @@ impl Shutdown {
     }
 }
 
+/// Where connections come from.
+#[derive(Debug)]
+pub enum Listener {
+    /// The network.
+    Tcp(TcpListener),
+    /// A socket of this machine, for processes of one user and of root alone.
+    Unix {
+        /// The socket.
+        listener: UnixListener,
+        /// The user's id.
+        owner: u32,
+    },
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
+enum Stream {
+    Tcp(TcpStream, SocketAddr),
+    Unix(UnixStream),
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<Stream> {
+        match self {
+            Self::Tcp(listener) => listener.accept().await.map(|(stream, peer)| Stream::Tcp(stream, peer)),
+            Self::Unix { listener, owner } => {
+                let (stream, _) = listener.accept().await?;
+                let peer = stream.peer_cred()?.uid();
+                if peer != *owner && peer != 0 {
+                    tracing::warn!(target: "claviger::security", event = "operator_socket_refused", peer, "another user connected");
+                    return Err(io::ErrorKind::ConnectionRefused.into());
+                }
+                Ok(Stream::Unix(stream))
+            }
+        }
+    }
+}
+
+/// What a peer on this machine counts as.
+const HERE: SocketAddr = SocketAddr::new(core::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 /// How long to wait for a freed descriptor, or to ask again for a free place.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Serves `frame` on every one of `listeners` until `shutdown` begins, then lets running requests finish within the
 /// drain time-out and drops the rest.
-pub async fn serve(listeners: Vec<TcpListener>, frame: Arc<Frame>, shutdown: Shutdown) {
+pub async fn serve(listeners: Vec<Listener>, frame: Arc<Frame>, shutdown: Shutdown) {
     let limits = frame.limits();
     let drain = limits.drain_timeout;
     let places = u32::try_from(limits.connections).unwrap_or(u32::MAX).max(1);
@@ -91,11 +137,15 @@ struct Door {
 }
 
 impl Door {
-    async fn accept(self: Arc<Self>, listener: TcpListener) {
+    async fn accept(self: Arc<Self>, listener: Listener) {
         loop {
             let place = self.place().await;
             match listener.accept().await {
-                Ok((stream, peer)) => self.admit(stream, peer, place),
+                Ok(Stream::Tcp(stream, peer)) => {
+                    let _ = stream.set_nodelay(true);
+                    self.admit(stream, peer, place);
+                }
+                Ok(Stream::Unix(stream)) => self.admit(stream, HERE, place),
                 Err(error) if is_of_the_connection(&error) => {}
                 Err(error) => {
                     // Out of descriptors or memory: asking again at once would only burn the processor (F11).
@@ -120,8 +170,10 @@ impl Door {
         }
     }
 
-    fn admit(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
-        let _ = stream.set_nodelay(true);
+    fn admit<S>(&self, stream: S, peer: SocketAddr, place: OwnedSemaphorePermit)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (stage, crowded, freed) = (self.stage.subscribe(), Arc::clone(&self.crowded), Arc::clone(&self.freed));
         let (frame, protocol) = (Arc::clone(&self.frame), self.protocol.clone());
         tokio::spawn(async move {

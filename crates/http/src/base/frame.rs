@@ -32,6 +32,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub struct FrameOptions {
     /// Under which address we are known.
     pub public_url: PublicUrl,
+    /// Whether every host that a request names is answered: on listeners that the outside does not reach.
+    pub any_host: bool,
     /// Whose word about client addresses is taken.
     pub proxies: TrustedProxies,
     /// What a request may cost.
@@ -49,6 +51,7 @@ pub struct FrameOptions {
 /// Answers requests.
 pub struct Frame {
     public: Arc<Origin>,
+    any_host: bool,
     proxies: TrustedProxies,
     limits: Limits,
     clock: Arc<dyn Clock>,
@@ -90,6 +93,7 @@ impl Frame {
             options.routes.0.into_iter().partition(|(route, _)| route.server_wide);
         Self {
             public: Arc::new(Origin::new(options.public_url)),
+            any_host: options.any_host,
             proxies: options.proxies,
             limits: options.limits,
             clock: options.clock,
@@ -153,8 +157,8 @@ impl Frame {
         if let Some(found) = &found {
             self.take_note_of(found.node, &parts.method, seen);
         }
-        let any_host = found.as_ref().is_some_and(|found| found.node.routes.iter().all(|(route, _)| route.any_host));
-        if !any_host {
+        let told = found.as_ref().is_some_and(|found| found.node.routes.iter().all(|(route, _)| route.any_host));
+        if !(self.any_host || told) {
             self.public.accept(parts)?;
         }
         let found = found.ok_or_else(Refusal::not_found)?;

@@ -10,11 +10,15 @@ use super::Refusal;
 /// How deep arrays and objects may nest.
 pub(super) const DEPTH: usize = 64;
 
-/// Reads `body` as a `T`. Errors name the member by a JSON pointer and never repeat its value.
+/// Reads `body`, an object, as a `T`. Errors name the member by a JSON pointer and never repeat its value.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     check(body).map_err(|detail| {
         Refusal::malformed("malformed_json", format!("The body is not acceptable JSON: {detail}."))
     })?;
+    // A derived reader would take `[]` for an object whose members may all be left out.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Refusal::malformed("malformed_json", "The body must be a JSON object."));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let detail = describe(error.inner());
@@ -169,6 +173,16 @@ mod tests {
         let unknown = read::<Body>(br#"{"names":[],"nmes":"hunter2"}"#).unwrap_err();
         let reply = format!("{unknown:?}");
         assert!(reply.contains("unknown field") && reply.contains("nmes") && !reply.contains("hunter2"), "{reply}");
+    }
+
+    #[test]
+    fn a_body_is_an_object() {
+        #[derive(Debug, Deserialize)]
+        struct Empty {}
+        for body in [&b"[]"[..], b" [] ", b"null", b"7", b"\"x\""] {
+            assert_eq!(read::<Empty>(body).unwrap_err().code(), "malformed_json");
+        }
+        read::<Empty>(b" {} ").unwrap();
     }
 
     #[test]
