@@ -16,9 +16,9 @@ claviger_storage::statements! {
         returning failures";
     /// Forgets what was counted.
     pub(super) CLEAR: "delete from attempts where realm_id = $1 and kind = $2 and subject = $3";
-    /// Takes one back.
-    pub(super) LOWER: "update attempts set failures = failures - 1, wait = case when failures <= $4 then 0 else wait end, \
-        next_at = case when failures <= $4 then last_at else next_at end \
+    /// Takes one back, and the wait that it caused: a success slows nobody of its network down.
+    pub(super) LOWER: "update attempts set failures = failures - 1, \
+        wait = case when failures <= $4 then 0 else wait / 2 end, next_at = last_at \
         where realm_id = $1 and kind = $2 and subject = $3 and failures > 0";
     /// Drops rows that nobody has used for long.
     pub(super) EXPIRE: "delete from attempts where realm_id = $1 and kind = $2 and subject in \
