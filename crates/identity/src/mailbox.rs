@@ -83,13 +83,16 @@ struct Challenge {
     address: String,
     purpose: Purpose,
     tag: [u8; 32],
+    /// When it is over, in microseconds since 1970; its wrong answers are counted until then.
+    expires_at: i64,
     /// Nobody got this code: the address is not what the purpose needs. The work is the same.
     void: bool,
 }
 
 /// Begins (or begins anew) the challenge of `flow`; an earlier code of the flow is dead.
 ///
-/// A `void` challenge does the same work and can never be answered: for an address that the purpose does not fit.
+/// A `void` challenge does the same work and can never be answered: for an address that the purpose does not fit, and
+/// where no mail goes out.
 pub async fn challenge(
     cx: &Cx,
     guard: &MacKey,
@@ -100,20 +103,38 @@ pub async fn challenge(
     life: Duration,
 ) -> Result<Code, Unavailable> {
     let digits = Secret::new(eight_digits(cx));
-    let challenge = Challenge { address: email.address().to_owned(), purpose, tag: tag(guard, flow, &digits), void };
-    let value = serde_json::to_vec(&challenge).expect("a challenge is plain JSON");
     let expires = cx.now().plus(life);
-    cx.ephemeral.take(cx.realm(), TRIES_KIND, flow.as_bytes()).await?;
+    let challenge = Challenge {
+        address: email.address().to_owned(),
+        purpose,
+        tag: tag(guard, flow, &digits),
+        expires_at: expires.micros(),
+        void,
+    };
+    let value = serde_json::to_vec(&challenge).expect("a challenge is plain JSON");
     cx.ephemeral.put(cx.realm(), KIND, flow.as_bytes(), value, expires).await?;
     Ok(Code(digits))
 }
 
-/// Judges an answer. Right, it uses the challenge up; of parallel right answers one wins.
-pub async fn answer(cx: &Cx, guard: &MacKey, flow: FlowId, typed: &str) -> Result<ProvenMailbox, AnswerError> {
+/// Judges an answer to a challenge made for `purpose`. Right, it uses the challenge up; of parallel right answers one
+/// wins.
+pub async fn answer(
+    cx: &Cx,
+    guard: &MacKey,
+    flow: FlowId,
+    purpose: Purpose,
+    typed: &str,
+) -> Result<ProvenMailbox, AnswerError> {
     let key = flow.as_bytes();
     let value = cx.ephemeral.get(cx.realm(), KIND, key).await?.ok_or(AnswerError::Over)?;
     let challenge: Challenge = serde_json::from_slice(&value).map_err(|_| AnswerError::Over)?;
-    let tries = cx.ephemeral.increment(cx.realm(), TRIES_KIND, key, cx.now().plus(Duration::from_secs(86_400))).await?;
+    if challenge.purpose != purpose {
+        return Err(AnswerError::Over);
+    }
+    // Counted per challenge, so that no answer to one is ever counted, or forgotten, with another.
+    let expires = Timestamp::from_micros(challenge.expires_at);
+    let tries_key = [key.as_slice(), &challenge.tag[..16]].concat();
+    let tries = cx.ephemeral.increment(cx.realm(), TRIES_KIND, &tries_key, expires).await?;
     if tries > TRIES {
         cx.ephemeral.take(cx.realm(), KIND, key).await?;
         return Err(AnswerError::Over);

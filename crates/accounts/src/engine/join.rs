@@ -74,6 +74,8 @@ impl Accounts {
         let life = if purpose == Purpose::Reset { flows.reset } else { flows.verification };
         flow.extend(cx.now().plus(life));
         let allowed = limits::may_mail(cx, &guard, email).await?;
+        // A code that no mail carries can only be guessed: asking again and again gives nobody more guesses.
+        let void = void || !allowed;
         let code = mailbox::challenge(cx, &guard, flow.id, purpose, email, void, life).await?;
         let mut unit = quiet(cx, "a mail with a code; what the code leads to leaves its own event");
         if allowed {
@@ -94,7 +96,7 @@ impl Accounts {
         code: &str,
         browser: &Browser,
     ) -> Result<Step, StepError> {
-        let mailbox = mailbox::answer(cx, &self.guard(cx)?, flow.id, code).await?;
+        let mailbox = mailbox::answer(cx, &self.guard(cx)?, flow.id, Purpose::SignUp, code).await?;
         let hash = PasswordHash::parse(&pending.hash).map_err(|_| StepError::Gone)?;
         let claims = claims_of(&pending.name).map_err(|()| StepError::Gone)?;
         let mut unit = claviger_audit::unit(cx, Event::new("signed_up", flow.id));
@@ -122,7 +124,7 @@ impl Accounts {
     }
 
     pub(super) async fn confirm_address(&self, cx: &Cx, flow: &mut Flow, code: &str) -> Result<Step, StepError> {
-        let mailbox = mailbox::answer(cx, &self.guard(cx)?, flow.id, code).await?;
+        let mailbox = mailbox::answer(cx, &self.guard(cx)?, flow.id, Purpose::Verify, code).await?;
         let email = emails::by_key(cx, mailbox.email()).await?.ok_or(StepError::Gone)?;
         let mut unit = claviger_audit::unit(cx, Event::new("address_confirmed", email.user));
         emails::verify(&mut unit, &email, mailbox.email());

@@ -37,7 +37,7 @@ impl Accounts {
     }
 
     pub(super) async fn confirm_reset(&self, cx: &Cx, flow: &mut Flow, code: &str) -> Result<Step, StepError> {
-        let mailbox = mailbox::answer(cx, &self.guard(cx)?, flow.id, code).await?;
+        let mailbox = mailbox::answer(cx, &self.guard(cx)?, flow.id, Purpose::Reset, code).await?;
         let email = emails::by_key(cx, mailbox.email()).await?.ok_or(StepError::CodeOver)?;
         let user = users::by_id(cx, email.user).await?.ok_or(StepError::CodeOver)?;
         let state = State::NewPassword { user: user.id, epoch: user.epoch, email: email.address };

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use claviger_accounts::{Browser, StepError};
+use claviger_accounts::{Browser, Flow, Input, State, StepError};
+use claviger_kernel::Secret;
 use claviger_storage::both_engines;
 
 use super::house::{House, OTHER_PASSWORD, PASSWORD};
@@ -103,5 +104,54 @@ both_engines! {
         let refused = house.sign_in("ada@example.com", &"x".repeat(1_000_000)).await.unwrap_err();
         assert!(matches!(refused, StepError::Password(_)));
         assert_eq!(house.workers.counters().done, before);
+    }
+
+    async fn a132_asking_for_more_mails_than_are_sent_gives_no_more_guesses(scratch) {
+        let house = House::open(scratch).await;
+        house.sign_up("ada@example.com", PASSWORD).await;
+        let mut flow = house.flow(State::Recover).await;
+        let void = async |flow: &Flow| {
+            let value = house.cx.ephemeral.get(house.cx.realm(), "mailbox", flow.id.as_bytes()).await.unwrap().unwrap();
+            String::from_utf8(value).unwrap().contains("\"void\":true")
+        };
+        house.step(&mut flow, Input::Recover { email: "ada@example.com" }).await.unwrap();
+        for _ in 0..3 {
+            assert!(!void(&flow).await, "its code is in a mail");
+            house.step(&mut flow, Input::Resend).await.unwrap();
+        }
+        house.step(&mut flow, Input::Resend).await.unwrap();
+        house.notifier.deliver(&house.cx).await.unwrap();
+        assert_eq!(house.inbox.all().len(), 5, "the sign-up's and four more");
+        assert!(void(&flow).await, "a code that nobody got cannot be guessed either");
+    }
+
+    async fn a_code_answers_only_the_question_that_it_was_sent_for(scratch) {
+        let house = House::open(scratch).await;
+        house.sign_up("ada@example.com", PASSWORD).await;
+        let mut joining = house.flow(State::SignUp).await;
+        let password = Secret::from(OTHER_PASSWORD);
+        let input = Input::SignUp { name: "Eve", email: "eve@example.com", password: &password };
+        house.step(&mut joining, input).await.unwrap();
+        let mut recovering = joining.clone();
+        recovering.state = State::Recover;
+        house.step(&mut recovering, Input::Recover { email: "ada@example.com" }).await.unwrap();
+        let code = house.code("ada@example.com").await;
+        assert_eq!(house.step(&mut joining, Input::Code(&code)).await.unwrap_err(), StepError::CodeOver);
+        house.step(&mut recovering, Input::Code(&code)).await.unwrap();
+    }
+
+    async fn a_success_takes_back_the_wait_of_its_network_too(scratch) {
+        let house = House::open(scratch).await;
+        house.sign_up("ada@example.com", PASSWORD).await;
+        for number in 0..22 {
+            let name = format!("nobody{number}@example.com");
+            house.sign_in(&name, PASSWORD).await.unwrap_err();
+            house.scratch.clock.advance(Duration::from_secs(10));
+        }
+        for _ in 0..5 {
+            assert!(house.sign_in("ada@example.com", PASSWORD).await.is_ok());
+        }
+        house.sign_in("nobody@example.com", PASSWORD).await.unwrap_err();
+        assert_eq!(house.sign_in("ada@example.com", PASSWORD).await.unwrap_err(), StepError::Limited);
     }
 }
