@@ -93,6 +93,7 @@ const HOUSE: &[(&str, May)] = &[
     ("claviger", ImportAllBut(&[])),
     ("testkit", ImportAllBut(&[])),
     ("spec", Import(&["testkit"])),
+    ("bench", ImportAllBut(&["testkit", "spec"])),
 ];
 
 /// The ground crate takes next to nothing from outside either.

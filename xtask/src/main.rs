@@ -65,6 +65,8 @@ enum Commands {
         #[arg(long)]
         brief: bool,
     },
+    /// Put our server beside a bare program under the same load, and print the ratio
+    Bench,
     /// Build the API documentation and check the book's links
     Docs,
     /// Check bans, licences and sources of every dependency
@@ -93,6 +95,9 @@ fn dispatch(command: Commands) -> anyhow::Result<()> {
         Commands::Services { action, unpack } => services::run(&Workspace::find()?, &action, unpack),
         Commands::E2e { unpack, filter } => e2e::run_alone(&Workspace::find()?, unpack, filter.as_deref()),
         Commands::Catalogue { brief } => catalogue::run(&Workspace::find()?, brief),
+        Commands::Bench => {
+            command::run(Workspace::find()?.cargo().args(["run", "--profile", "dist", "--package", "bench"]))
+        }
         Commands::Docs => docs::run(&Workspace::find()?),
         Commands::Deny => deny::run(&Workspace::find()?),
         Commands::House => house::run(&Workspace::find()?),

@@ -37,12 +37,19 @@ pub(super) fn find(tools: &Path, unpack: bool) -> Result<PathBuf> {
     Ok(script)
 }
 
+/// The unpacked fonts and the machine's, with the rules that choose among them. Taking all rules that the package offers
+/// would also take its sample that forgets every folder.
 fn font_settings(root: &Path) -> String {
+    const RULES: [&str; 4] = ["10-hinting-slight", "30-metric-aliases", "45-latin", "60-latin"];
     let root = root.display();
+    let include = |rule| {
+        format!("<include ignore_missing=\"yes\">{root}/usr/share/fontconfig/conf.avail/{rule}.conf</include>\n")
+    };
     format!(
         "<?xml version=\"1.0\"?>\n<!DOCTYPE fontconfig SYSTEM \"fonts.dtd\">\n<fontconfig>\n\
          <dir>{root}/usr/share/fonts</dir>\n<dir>/usr/share/fonts</dir>\n<cachedir>{root}/font-cache</cachedir>\n\
-         <include ignore_missing=\"yes\">{root}/usr/share/fontconfig/conf.avail</include>\n</fontconfig>\n"
+         {}</fontconfig>\n",
+        RULES.map(include).concat()
     )
 }
 
