@@ -45,7 +45,8 @@ pub struct RightPassword {
     /// The address used, as stored, and whether it has been verified; `None` where no address was used.
     pub email: Option<(String, bool)>,
     reserved: Reserved,
-    renewed: Option<(i64, PasswordHash)>,
+    version: i64,
+    renewed: Option<PasswordHash>,
 }
 
 /// Why nobody was proven.
@@ -136,17 +137,14 @@ impl Passwords {
             Some((hash, _)) => self.workers.verify(presented.clone(), hash).await?,
             None => self.workers.verify_absent(presented.clone()).await?,
         };
-        let right = found.filter(|_| verdict.matches).and_then(|row| row.user.active().map(|user| (user, row)));
-        let Some((user, row)) = right else {
+        let right = found.filter(|_| verdict.matches).and_then(|row| Some((row.user.active()?, row.password?.1, row.email)));
+        let Some((user, version, email)) = right else {
             refused(cx, &Event::new("password_refused", event_subject(subject)).with("locked", !reserved.allowed));
             return Err(ProveError::Wrong);
         };
-        let renewed = match &row.password {
-            Some((_, version)) if verdict.needs_rehash => Some((*version, self.workers.rehash(presented).await?)),
-            _ => None,
-        };
+        let renewed = if verdict.needs_rehash { Some(self.workers.rehash(presented).await?) } else { None };
         let proven = Proven::new(user.id(), Method::Password, cx.now());
-        Ok(RightPassword { user, proven, email: row.email, reserved, renewed })
+        Ok(RightPassword { user, proven, email, reserved, version, renewed })
     }
 
     /// Checks a new password against the policy and hashes it. `context` are words that it may not be made of: the
@@ -163,12 +161,19 @@ impl Passwords {
 }
 
 /// Adds to the unit of a success what the success pays back: the counters, and a stronger hash where one was due.
+///
+/// The commit depends on the password still being the one that was judged: conflict `password_same` if it was changed
+/// meanwhile (A115).
 pub fn succeeded(unit: &mut Unit, right: &RightPassword) {
+    let user = right.user.id();
     attempts::succeeded(unit, &right.reserved);
-    if let Some((version, hash)) = &right.renewed {
-        // A change that came first wins: the version has moved on and this touches no row (A115).
-        let args = args![unit.realm(), right.user.id(), hash.to_string(), *version, unit.now()];
-        unit.any("password_renewed", &sql::RENEW, args);
+    match &right.renewed {
+        // It asserts the version itself; two that both required it first would wait for each other.
+        Some(hash) => {
+            let args = args![unit.realm(), user, hash.to_string(), right.version];
+            unit.one("password_same", &sql::RENEW, args);
+        }
+        None => unit.require("password_same", &sql::SAME, args![unit.realm(), user, right.version]),
     }
 }
 

@@ -11,6 +11,7 @@ use claviger_identity::passwords::{self, NewPasswordError, PasswordHash, RightPa
 use claviger_identity::users::Claims;
 use claviger_kernel::{Actor, Secret, Timestamp, Unavailable};
 use claviger_notify::{Message, Template};
+use claviger_storage::CommitError;
 
 use super::{Browser, Step, StepError};
 use crate::flow::{Flow, Pending, State};
@@ -117,7 +118,11 @@ impl Accounts {
         let email = EmailKey::parse(address).map_err(|_| StepError::Wrong)?;
         let mut unit = quiet(cx, "takes back the counted attempt of a right password");
         passwords::succeeded(&mut unit, right);
-        super::committed(cx.commit(unit).await)?;
+        match cx.commit(unit).await {
+            Ok(_) => {}
+            Err(CommitError::Conflict(_)) => return Err(StepError::Wrong),
+            Err(CommitError::Unavailable(fault)) => return Err(fault.into()),
+        }
         self.send_code(cx, flow, Purpose::Verify, &email, Template::Verify, false).await?;
         flow.move_to(cx, State::ConfirmAddress { email: address.to_owned() }).await?;
         Ok(Step::Show)

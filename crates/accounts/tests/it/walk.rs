@@ -1,10 +1,14 @@
 //! From a stranger to a session and back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use claviger_accounts::{Browser, Flow, FlowGone, Input, State, Step, StepError};
+use claviger_audit::Event;
+use claviger_authenticators::password::PasswordPolicy;
+use claviger_identity::passwords::{self, Passwords};
 use claviger_kernel::Secret;
-use claviger_storage::both_engines;
+use claviger_storage::{CommitError, both_engines};
 
 use super::house::{House, OTHER_PASSWORD, PASSWORD};
 
@@ -123,5 +127,18 @@ both_engines! {
             let input = Input::SignUp { name: "Ada Lovelace", email: "ada.lovelace@example.com", password: &password };
             assert!(matches!(house.step(&mut flow, input).await, Err(StepError::Password(_))), "{weak}");
         }
+    }
+
+    async fn a_password_that_was_changed_while_it_was_judged_proves_nothing(scratch) {
+        let house = House::open(scratch).await;
+        let cookie = house.sign_up("ada@example.com", PASSWORD).await.opened.cookie;
+        let session = house.accounts.session(&house.cx, cookie.expose()).await.unwrap().unwrap();
+        let (old, new) = (Secret::from(PASSWORD), Secret::from(OTHER_PASSWORD));
+        let service = Passwords::new(Arc::clone(&house.workers), PasswordPolicy::default());
+        let right = service.prove_user(&house.cx, session.user, &old).await.unwrap();
+        house.accounts.change_password(&house.cx, &session, &old, &new, "en").await.unwrap();
+        let mut unit = claviger_audit::unit(&house.cx, Event::new("test", "signed in"));
+        passwords::succeeded(&mut unit, &right);
+        assert_eq!(house.cx.commit(unit).await.err(), Some(CommitError::Conflict("password_same")));
     }
 }

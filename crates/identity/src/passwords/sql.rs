@@ -21,9 +21,10 @@ claviger_storage::statements! {
     pub(super) SET: "insert into passwords (realm_id, user_id, hash, version, changed_at) values ($1, $2, $3, 1, $4) \
         on conflict (realm_id, user_id) do update set hash = excluded.hash, version = passwords.version + 1, \
         changed_at = excluded.changed_at";
-    /// The same password under a stronger hash, unless it was changed meanwhile.
-    pub(super) RENEW: "update passwords set hash = $3, version = version + 1, changed_at = $5 \
-        where realm_id = $1 and user_id = $2 and version = $4";
+    /// The same password under a stronger hash, unless it was changed meanwhile. It is not a new version.
+    pub(super) RENEW: "update passwords set hash = $3 where realm_id = $1 and user_id = $2 and version = $4";
+    /// The password is still the one that was judged.
+    pub(super) SAME: "select 1 from passwords where realm_id = $1 and user_id = $2 and version = $3";
 }
 
 pub(super) struct Found {
