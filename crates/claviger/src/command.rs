@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{self, OnStore};
 use crate::config::{self, Flag, Settings};
-use crate::{logging, serve};
+use crate::{dev, logging, serve};
 
 #[derive(Parser)]
 #[command(name = "claviger", version, about = "Identity and access in one binary")]
@@ -40,6 +40,8 @@ pub(crate) struct Place {
 enum Command {
     /// Serve until told to stop
     Serve(Listen),
+    /// Serve on this machine with captured mail, a demo user and a demo application
+    Dev(Listen),
     #[command(flatten)]
     OnStore(OnStore),
 }
@@ -80,6 +82,11 @@ fn run(line: CommandLine) -> anyhow::Result<()> {
             let settings = place.settings(listen.listen.as_deref())?;
             logging::start(&settings.log);
             runtime()?.block_on(serve::run(settings, place.json))
+        }
+        Command::Dev(listen) => {
+            let settings = place.settings(listen.listen.as_deref())?;
+            logging::start(&settings.log);
+            runtime()?.block_on(dev::run(settings, place.json))
         }
         Command::OnStore(command) => {
             let settings = place.settings(None)?;

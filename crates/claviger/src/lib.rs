@@ -5,6 +5,7 @@ pub mod config;
 mod clock;
 mod command;
 mod commands;
+mod dev;
 mod files;
 mod logging;
 mod operator;

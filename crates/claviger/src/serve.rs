@@ -17,37 +17,79 @@ use crate::{Held, Server, files, operator, surroundings};
 
 /// The line that `--json` prints when requests may come.
 #[derive(Serialize)]
-struct Ready<'a> {
-    url: &'a str,
+struct Ready {
+    url: String,
     internal_url: String,
 }
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) async fn run(mut settings: Settings, json: bool) -> anyhow::Result<()> {
-    let possible = files::for_connections();
-    settings.limits.connections = settings.limits.connections.min(possible);
+    bound_connections(&mut settings);
     let shutdown = Shutdown::new();
     stop_on_signals(shutdown.clone())?;
-    let (public, address) = bind("listen", settings.listen).await?;
-    let (internal, internal_address) = bind("internal_listen", settings.internal_listen).await?;
-    let public_url = public_url(&settings, address)?;
-    let mut listeners = vec![public.into()];
-    if settings.public_url.is_none() {
-        listeners.extend(other_loopback(address).await.map(Listener::Tcp));
-    }
+    let sockets = Sockets::bind(&settings).await?;
     let store = open_store(&settings).await?;
     tracing::warn!("no mail server can be configured yet: messages wait in the outbox and are not delivered");
     let ambient = surroundings::ambient(&settings, Arc::new(Held))?;
-    let server = Server::assemble(&settings, public_url.clone(), store.clone(), ambient).await?;
+    let server = Server::assemble(&settings, sockets.public_url.clone(), store, ambient).await?;
+    let ready = Ready { url: sockets.public_url.to_string(), internal_url: sockets.internal_url.clone() };
+    until(&shutdown, &settings, &server, sockets, || {
+        say(&if json {
+            serde_json::to_string(&ready).expect("texts serialise")
+        } else {
+            format!("Claviger is ready at {}", ready.url)
+        });
+    })
+    .await
+}
+
+/// No more connections than the process may have open files.
+pub(crate) fn bound_connections(settings: &mut Settings) {
+    settings.limits.connections = settings.limits.connections.min(files::for_connections());
+}
+
+/// The sockets of a server, bound before anything else is opened, and the addresses that follow.
+pub(crate) struct Sockets {
+    listeners: Vec<Listener>,
+    internal: TcpListener,
+    /// The address under which the world reaches us.
+    pub(crate) public_url: PublicUrl,
+    /// Where the inside reaches us.
+    pub(crate) internal_url: String,
+}
+
+impl Sockets {
+    /// Binds what the settings name.
+    pub(crate) async fn bind(settings: &Settings) -> anyhow::Result<Self> {
+        let (public, address) = bind("listen", settings.listen).await?;
+        let (internal, internal_address) = bind("internal_listen", settings.internal_listen).await?;
+        let public_url = public_url(settings, address)?;
+        let mut listeners = vec![public.into()];
+        if settings.public_url.is_none() {
+            listeners.extend(other_loopback(address).await.map(Listener::Tcp));
+        }
+        Ok(Self { listeners, internal, public_url, internal_url: format!("http://{internal_address}") })
+    }
+}
+
+/// Serves `server` until `shutdown` begins, then ends in order. `ready` is called once requests may come.
+pub(crate) async fn until(
+    shutdown: &Shutdown,
+    settings: &Settings,
+    server: &Server,
+    sockets: Sockets,
+    ready: impl FnOnce(),
+) -> anyhow::Result<()> {
     let internal_shutdown = Shutdown::new();
-    let internal = tokio::spawn(serve(vec![internal.into()], Arc::clone(&server.internal), internal_shutdown.clone()));
-    let socket = operator::socket(&settings);
+    let internal = vec![sockets.internal.into()];
+    let internal = tokio::spawn(serve(internal, Arc::clone(&server.internal), internal_shutdown.clone()));
+    let socket = operator::socket(settings);
     let local = listen_local(&socket).with_context(|| format!("data: no socket at {}", socket.display()))?;
-    say_ready(json, &Ready { url: public_url.as_str(), internal_url: format!("http://{internal_address}") });
+    ready();
     tokio::join!(
-        serve(listeners, Arc::clone(&server.public), shutdown.clone()),
+        serve(sockets.listeners, Arc::clone(&server.public), shutdown.clone()),
         serve_local(local, Arc::clone(&server.operator), shutdown.clone()),
-        server.work(&shutdown),
+        server.work(shutdown),
         async {
             shutdown.begun().await;
             tracing::info!("stopping: running requests may finish");
@@ -57,11 +99,12 @@ pub(crate) async fn run(mut settings: Settings, json: bool) -> anyhow::Result<()
     let _ = std::fs::remove_file(&socket);
     internal_shutdown.begin();
     internal.await.context("the internal listener")?;
-    store.close().await;
+    server.services.store.close().await;
     Ok(())
 }
 
-async fn bind(setting: &'static str, at: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
+/// Binds the address that `setting` names.
+pub(crate) async fn bind(setting: &'static str, at: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(at).await.with_context(|| format!("{setting}: cannot listen on {at}"))?;
     let address = listener.local_addr().with_context(|| format!("{setting}: no address for {at}"))?;
     Ok((listener, address))
@@ -87,19 +130,15 @@ fn public_url(settings: &Settings, address: SocketAddr) -> anyhow::Result<Public
     text.parse().context("public_url")
 }
 
-#[allow(clippy::print_stdout, reason = "the one line that the command is asked for")]
-fn say_ready(json: bool, ready: &Ready<'_>) {
-    let line = if json {
-        serde_json::to_string(ready).expect("texts serialise")
-    } else {
-        format!("Claviger is ready at {}", ready.url)
-    };
+/// Prints a line for who started us.
+#[allow(clippy::print_stdout, reason = "what the command is asked for")]
+pub(crate) fn say(line: &str) {
     // Whoever closed our standard output does not want to know.
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// The first signal asks for an orderly end, a second one ends at once.
-fn stop_on_signals(shutdown: Shutdown) -> anyhow::Result<()> {
+pub(crate) fn stop_on_signals(shutdown: Shutdown) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     tokio::spawn(async move {

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use claviger_accounts::Accounts;
 use claviger_audit::Cx;
 use claviger_authenticators::password::{HashSettings, HashWorkers, PasswordPolicy};
+use claviger_http::Surfaces;
 use claviger_http::base::{
     Asset, Check, Frame, FrameOptions, Health, Limits, Route, Routes, Shutdown, TrustedProxies, assets, health_routes,
 };
@@ -96,10 +97,11 @@ impl Server {
     ) -> anyhow::Result<Self> {
         let services = services(settings, public_url.clone(), store, ambient).await?;
         let health = Arc::new(Health::new(vec![writable(&services.store)]));
-        let files = claviger_ui::assets().iter();
-        let files = files.map(|file| Asset { path: file.path, content_type: file.content_type, bytes: file.bytes });
-        let routes =
-            Routes::new().merge(health_routes(&health)).merge(assets(files)).merge(management(&services, Door::Bearer));
+        let routes = Routes::new()
+            .merge(health_routes(&health))
+            .merge(files())
+            .merge(surfaces(&services))
+            .merge(management(&services, Door::Bearer));
         let declared = routes.declared().cloned().collect();
         let limits = settings.limits.limits();
         let frame = |routes, limits, realms: Option<Arc<Tenancy>>, public_url: &PublicUrl| {
@@ -144,8 +146,27 @@ impl Server {
     }
 }
 
+/// The files that pages refer to.
+pub(crate) fn files() -> Routes {
+    let files = claviger_ui::assets().iter();
+    assets(files.map(|file| Asset { path: file.path, content_type: file.content_type, bytes: file.bytes }))
+}
+
 /// The host that the operator's own client names; the socket is no place that a browser reaches.
 pub(crate) const OPERATOR_URL: &str = "http://localhost";
+
+fn surfaces(services: &Services) -> Routes {
+    let ambient = &services.ambient;
+    claviger_http::routes(&Arc::new(Surfaces {
+        store: services.store.clone(),
+        ephemeral: services.ephemeral.clone(),
+        clock: Arc::clone(&ambient.clock),
+        entropy: Arc::clone(&ambient.entropy),
+        keys: Arc::clone(&services.keys),
+        accounts: services.accounts.clone(),
+        oauth: services.oauth.clone(),
+    }))
+}
 
 fn management(services: &Services, door: Door) -> Routes {
     let ambient = &services.ambient;
