@@ -23,6 +23,17 @@ struct Minute {
     issued: u64,
 }
 
+/// Drops the minutes that are over; if this one alone has too many, everything: a client can make up as many lists of
+/// scopes as it likes.
+fn make_room<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, Minute>, number: i64) {
+    if counts.len() >= MOST {
+        counts.retain(|_, minute| minute.number >= number - 1);
+    }
+    if counts.len() >= MOST {
+        counts.clear();
+    }
+}
+
 impl IssueCounts {
     /// Counts one issue. A failure to write the row is a failure to issue: an issue without a trace does not happen.
     pub(crate) async fn count(&self, cx: &Cx, client: &Client, scopes: &Scopes) -> Result<(), Unavailable> {
@@ -30,9 +41,7 @@ impl IssueCounts {
         let scope = scopes.to_string();
         let before = {
             let mut counts = self.0.lock();
-            if counts.len() >= MOST {
-                counts.retain(|_, minute| minute.number >= number - 1);
-            }
+            make_room(&mut counts, number);
             let entry =
                 counts.entry((cx.realm(), client.id, scope.clone())).or_insert(Minute { number: i64::MIN, issued: 0 });
             if entry.number == number {
@@ -51,5 +60,20 @@ impl IssueCounts {
                 Err(fault)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_scopes_made_up_within_a_minute_do_not_pile_up() {
+        let mut counts = HashMap::new();
+        for made_up in 0..=2 * MOST {
+            make_room(&mut counts, 7);
+            counts.insert(made_up, Minute { number: 7, issued: 1 });
+        }
+        assert!(counts.len() <= MOST);
     }
 }
