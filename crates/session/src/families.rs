@@ -295,6 +295,11 @@ pub(crate) fn revoke_of_user(unit: &mut Unit, user: UserId, keep: SessionId, rea
     unit.any("families", &sql::REVOKE_OF_USER, args![unit.realm(), user, keep, unit.now(), reason]);
 }
 
+/// Revokes the families of a user's sessions that the unit has ended for a newer one.
+pub(crate) fn revoke_of_limited(unit: &mut Unit, user: UserId) {
+    unit.any("families", &sql::REVOKE_OF_LIMITED, args![unit.realm(), user, unit.now()]);
+}
+
 /// Drops up to `batch` families of the caller's realm that were over `kept` ago; returns how many.
 pub async fn expire(cx: &Cx, kept: Duration, batch: u32) -> Result<u64, claviger_storage::CommitError> {
     let mut unit = claviger_audit::quiet(cx, "expiry of token families");

@@ -161,6 +161,7 @@ pub fn open(
     ];
     unit.one("session", &sql::INSERT, args);
     unit.any("session_limit", &sql::END_OLDEST, args![unit.realm(), user.id(), now, lifetimes.per_user]);
+    crate::families::revoke_of_limited(unit, user.id());
     let cookie = opaque::mint(opaque::Kind::Session, keys, id, 0, &secret);
     Opened { id, cookie, expires_at }
 }

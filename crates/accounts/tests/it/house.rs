@@ -23,6 +23,7 @@ pub(crate) struct House {
     pub(crate) workers: Arc<HashWorkers>,
     pub(crate) notifier: Notifier,
     pub(crate) inbox: Inbox,
+    pub(crate) ring: Arc<KeyRing>,
 }
 
 impl House {
@@ -50,10 +51,10 @@ impl House {
         let inbox = Inbox::new();
         let notifier = Notifier::new(Arc::clone(&ring), Arc::clone(&tenancy), Arc::new(inbox.clone()));
         let passwords = Passwords::new(Arc::clone(&workers), PasswordPolicy::default());
-        let accounts = Accounts::new(passwords, ring, tenancy, notifier.clone());
+        let accounts = Accounts::new(passwords, Arc::clone(&ring), tenancy, notifier.clone());
         let caller = Caller { realm: realm.id, actor: Actor::Anonymous, source: Some(source("192.0.2.1")), ..caller };
         let cx = cx.with(caller);
-        Self { scratch, cx, accounts, workers, notifier, inbox }
+        Self { scratch, cx, accounts, workers, notifier, inbox, ring }
     }
 
     pub(crate) fn from(&self, address: &str) -> Cx {

@@ -7,7 +7,9 @@ use claviger_accounts::{Browser, Flow, FlowGone, Input, State, Step, StepError};
 use claviger_audit::Event;
 use claviger_authenticators::password::PasswordPolicy;
 use claviger_identity::passwords::{self, Passwords};
+use claviger_identity::users;
 use claviger_kernel::Secret;
+use claviger_session::families::{self, FamilyError, NewFamily};
 use claviger_storage::{CommitError, both_engines};
 
 use super::house::{House, OTHER_PASSWORD, PASSWORD};
@@ -140,5 +142,36 @@ both_engines! {
         let mut unit = claviger_audit::unit(&house.cx, Event::new("test", "signed in"));
         passwords::succeeded(&mut unit, &right);
         assert_eq!(house.cx.commit(unit).await.err(), Some(CommitError::Conflict("password_same")));
+    }
+
+    async fn a_session_that_ends_for_a_newer_one_takes_its_refresh_tokens_along(scratch) {
+        let house = House::open(scratch).await;
+        let cookie = house.sign_up("ada@example.com", PASSWORD).await.opened.cookie;
+        let session = house.accounts.session(&house.cx, cookie.expose()).await.unwrap().unwrap();
+        let user = users::by_id(&house.cx, session.user).await.unwrap().unwrap().active().unwrap();
+        let family = NewFamily {
+            id: house.cx.id_of(user.shard()),
+            user: &user,
+            client: (house.cx.id(), 0),
+            grant: house.cx.id(),
+            session: Some(session.id),
+            audience: "https://id.test",
+            scope: "openid",
+            nonce: None,
+            authentication: (&session.acr, "pwd", session.authenticated_at),
+            device: "",
+            lifetimes: (Duration::from_secs(3600), Duration::from_secs(3600)),
+        };
+        let keys = house.ring.opaque(house.cx.realm()).unwrap();
+        let mut unit = claviger_audit::unit(&house.cx, Event::new("test", "family"));
+        families::open(&mut unit, &house.cx, &keys, &family);
+        house.cx.commit(unit).await.unwrap();
+        for _ in 0..100 {
+            house.scratch.clock.advance(Duration::from_millis(1));
+            house.sign_in("ada@example.com", PASSWORD).await.unwrap();
+        }
+        assert!(!house.session_is_good(&cookie).await, "100 others are newer");
+        let found = families::by_id(&house.cx, family.id).await.unwrap().unwrap();
+        assert_eq!(families::alive(&found, house.cx.now()), Err(FamilyError::Revoked));
     }
 }

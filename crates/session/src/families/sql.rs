@@ -35,6 +35,10 @@ claviger_storage::statements! {
     /// Those of a user are over, but for one session's.
     pub(super) REVOKE_OF_USER: "update token_families set revoked_at = $4, revoke_reason = $5 \
         where realm_id = $1 and user_id = $2 and (session_id is null or session_id <> $3) and revoked_at is null";
+    /// Those of sessions that have just ended for a newer one are over.
+    pub(super) REVOKE_OF_LIMITED: "update token_families set revoked_at = $3, revoke_reason = 'session limit' \
+        where realm_id = $1 and user_id = $2 and revoked_at is null and session_id in (select id from sessions \
+        where realm_id = $1 and user_id = $2 and ended_at = $3 and end_reason = 'limit')";
     /// Long over.
     pub(super) EXPIRE: "delete from token_families where realm_id = $1 and id in \
         (select id from token_families where realm_id = $1 and expires_at < $2 order by expires_at limit $3) returning id";
