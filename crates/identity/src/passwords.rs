@@ -137,7 +137,8 @@ impl Passwords {
             Some((hash, _)) => self.workers.verify(presented.clone(), hash).await?,
             None => self.workers.verify_absent(presented.clone()).await?,
         };
-        let right = found.filter(|_| verdict.matches).and_then(|row| Some((row.user.active()?, row.password?.1, row.email)));
+        let right =
+            found.filter(|_| verdict.matches).and_then(|row| Some((row.user.active()?, row.password?.1, row.email)));
         let Some((user, version, email)) = right else {
             refused(cx, &Event::new("password_refused", event_subject(subject)).with("locked", !reserved.allowed));
             return Err(ProveError::Wrong);
