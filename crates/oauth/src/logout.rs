@@ -7,7 +7,7 @@ use claviger_audit::{Cx, Event, refused};
 use claviger_crypto::{base64url, base64url_decode, sha256};
 use claviger_kernel::Unavailable;
 use claviger_session::Session;
-use claviger_tokens::{RevocationSet, Verifier};
+use claviger_tokens::{RevocationSet, VerifiedToken, Verifier};
 use serde::{Deserialize, Serialize};
 
 use crate::OAuth;
@@ -59,12 +59,11 @@ impl OAuth {
                 verifier.verify_hint(token, cx.now()).ok()
             }
         };
-        let hinted_client = hint.as_ref().and_then(|token| token.claims().aud.first().cloned());
-        let client_id = match (&hinted_client, &parameters.client_id) {
-            (Some(hinted), Some(named)) if hinted != named => None,
-            (Some(id), _) | (None, Some(id)) => Some(id.as_str()),
-            (None, None) => None,
-        };
+        // A hint that was issued to another client than the one that asks proves nothing (§2).
+        let issued_to = |token: &VerifiedToken| token.claims().aud.first().cloned();
+        let hint = hint.filter(|token| parameters.client_id.is_none() || issued_to(token) == parameters.client_id);
+        let hinted_client = hint.as_ref().and_then(issued_to);
+        let client_id = hinted_client.as_deref().or(parameters.client_id.as_deref());
         let client = match client_id {
             Some(id) => self.client(cx, id).await?.filter(|client| client.active),
             None => None,
