@@ -41,15 +41,15 @@ pub(crate) struct ForUser<'a> {
 }
 
 impl OAuth {
-    /// The life of access tokens for this audience.
-    pub(crate) async fn access_life(&self, cx: &Cx, audience: &str) -> Result<Duration, Unavailable> {
+    /// The life of access tokens for this audience; `invalid_target` if its API was removed.
+    pub(crate) async fn access_life(&self, cx: &Cx, audience: &str) -> Result<Duration, TokenError> {
         let realm = self.realm(cx)?;
         let tokens = &realm.settings.tokens;
         if audience == realm.issuer {
             return Ok(tokens.access);
         }
-        let server = self.resource_server(cx, audience).await?;
-        Ok(server.and_then(|server| server.access_life).map_or(tokens.access, |life| life.min(tokens.access_longest)))
+        let server = self.resource_server(cx, audience).await?.ok_or(TokenError::InvalidTarget)?;
+        Ok(server.access_life.map_or(tokens.access, |life| life.min(tokens.access_longest)))
     }
 
     pub(crate) fn access_token(&self, cx: &Cx, access: &AccessFor<'_>) -> Result<String, TokenError> {

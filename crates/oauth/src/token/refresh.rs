@@ -73,9 +73,14 @@ impl OAuth {
         let family = &presented.family;
         let realm = self.realm(cx).map_err(TokenError::from)?;
         let granted = Scopes::parse(&family.scope).map_err(|_| NO_GRANT)?;
-        let scopes = narrowed(&granted, request.scope.as_deref())?;
+        if request.resource.as_ref().is_some_and(|resource| *resource != family.audience) {
+            return Err(TokenError::InvalidTarget.into());
+        }
+        // What the client may no longer ask for, it no longer gets.
+        let scopes =
+            narrowed(&granted, request.scope.as_deref())?.filtered(|scope| client.settings.scopes.contains(scope));
         let user = users::by_id(cx, family.user).await.map_err(TokenError::from)?;
-        let active = user.as_ref().and_then(users::User::active);
+        let active = user.as_ref().and_then(users::User::active).filter(|user| user.epoch() == family.user_epoch);
         let (Some(user), Some(active)) = (user.as_ref(), active) else { return Err(NO_GRANT.into()) };
         let keys = self.opaque(cx).map_err(TokenError::from)?;
         let mut unit =
