@@ -20,6 +20,9 @@ mod read;
 
 pub use park::ParkedGone;
 
+/// How often a grant that changed between look and commit is looked at again.
+const TRIES: u32 = 8;
+
 /// The parameters of an authorization request, each at most once (the surface has refused duplicates, A008).
 #[derive(Clone, Debug, Default)]
 pub struct AuthorizationParameters {
@@ -143,23 +146,47 @@ impl OAuth {
         session: Option<&Session>,
         consent: Consent,
     ) -> Result<Outcome, AuthorizationError> {
+        for _ in 0..TRIES {
+            if let Some(outcome) = self.judge(cx, request, session, consent).await? {
+                return Ok(outcome);
+            }
+        }
+        Err(Unavailable::new("a grant changes faster than it can be read").into())
+    }
+
+    /// One look and one commit; nothing if the grant changed between the two.
+    async fn judge(
+        &self,
+        cx: &Cx,
+        request: &AuthorizationRequest,
+        session: Option<&Session>,
+        consent: Consent,
+    ) -> Result<Option<Outcome>, AuthorizationError> {
         let client = self.client_by_id(cx, request.client).await?.filter(|client| client.active);
         let client = client.ok_or(AuthorizationError::Page("the application is unknown or was removed"))?;
+        // The client may have been changed while the request was parked.
+        if !client.settings.redirect_uris.iter().any(|known| known.matches(&request.redirect_uri)) {
+            return Err(AuthorizationError::Page("the address that the application asked for is no longer registered"));
+        }
+        if !request.scopes.within(&client.settings.scopes) {
+            let description = "a scope is not one that this client may ask for";
+            return Ok(Some(Outcome::Respond(self.refusal(cx, request, "invalid_scope", description)?)));
+        }
         let Some(session) = session.filter(|session| fresh_enough(request, session, cx.now())) else {
-            return self.needs(cx, request, "login_required", Outcome::SignIn);
+            return self.needs(cx, request, "login_required", Outcome::SignIn).map(Some);
         };
         let Some(user) = users::by_id(cx, session.user).await?.filter(|user| user.active().is_some()) else {
-            return self.needs(cx, request, "login_required", Outcome::SignIn);
+            return self.needs(cx, request, "login_required", Outcome::SignIn).map(Some);
         };
         if consent == Consent::Denied {
-            return Ok(Outcome::Respond(self.refusal(cx, request, "access_denied", "the user said no")?));
+            return Ok(Some(Outcome::Respond(self.refusal(cx, request, "access_denied", "the user said no")?)));
         }
         let standing = grants::of(cx, user.id, client.id).await?;
         let covered = standing.as_ref().is_some_and(|grant| grant.covers(&request.scopes));
         let asked = consent == Consent::Allowed || (client.settings.first_party && !request.prompt.consent);
         if !asked && (request.prompt.consent || !covered) {
             let question = question(&client, request, standing.as_ref());
-            return self.needs(cx, request, "consent_required", Outcome::Consent(Box::new(question)));
+            return self.needs(cx, request, "consent_required", Outcome::Consent(Box::new(question))).map(Some);
         }
         self.issue_code(cx, request, &client, session, &user, standing.as_ref()).await
     }
@@ -185,7 +212,7 @@ impl OAuth {
         session: &Session,
         user: &User,
         standing: Option<&grants::Grant>,
-    ) -> Result<Outcome, AuthorizationError> {
+    ) -> Result<Option<Outcome>, AuthorizationError> {
         let active = user.active().ok_or(AuthorizationError::Page("the account cannot be used"))?;
         let realm = self.realm(cx)?;
         let mut unit = claviger_audit::unit(
@@ -198,7 +225,10 @@ impl OAuth {
         sessions::require_alive(&mut unit, session);
         crate::clients::require_active(&mut unit, client);
         let grant = match standing.filter(|grant| grant.covers(&request.scopes)) {
-            Some(grant) => grant.id,
+            Some(grant) => {
+                grants::require_live(&mut unit, grant.id);
+                grant.id
+            }
             None => grants::allow(&mut unit, user.id, client.id, standing, &request.scopes),
         };
         let family: FamilyId = unit.id_of(user.id.shard());
@@ -227,9 +257,10 @@ impl OAuth {
         let keys = self.opaque(cx)?;
         let text = codes::issue(&mut unit, cx, &keys, &code);
         match cx.commit(unit).await {
-            Ok(_) => Ok(Outcome::Respond(self.success(cx, request, &text)?)),
+            Ok(_) => Ok(Some(Outcome::Respond(self.success(cx, request, &text)?))),
+            Err(CommitError::Conflict("grant")) => Ok(None),
             // The session or the user ended between the look and the commit: the person signs in again.
-            Err(CommitError::Conflict(_)) => self.needs(cx, request, "login_required", Outcome::SignIn),
+            Err(CommitError::Conflict(_)) => self.needs(cx, request, "login_required", Outcome::SignIn).map(Some),
             Err(CommitError::Unavailable(fault)) => Err(fault.into()),
         }
     }

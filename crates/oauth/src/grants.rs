@@ -16,10 +16,14 @@ pub(crate) mod sql {
     claviger_storage::statements! {
         /// What a user has allowed a client.
         pub(crate) OF: "select id, scope, revoked_at from grants where realm_id = $1 and user_id = $2 and client_id = $3";
-        /// Allows; what was withdrawn is allowed anew.
+        /// Allows; what was withdrawn is allowed anew. The row must still be the one that was read ($7 scope, $8 when it
+        /// was withdrawn), or absent if none was.
         pub(crate) ALLOW: "insert into grants (realm_id, id, user_id, client_id, scope, created_at, updated_at) \
             values ($1, $2, $3, $4, $5, $6, $6) on conflict (realm_id, user_id, client_id) do update set \
-            scope = excluded.scope, updated_at = excluded.updated_at, revoked_at = null";
+            scope = excluded.scope, updated_at = excluded.updated_at, revoked_at = null \
+            where grants.id = excluded.id and grants.scope = $7 and coalesce(grants.revoked_at, 0) = $8";
+        /// It stands.
+        pub(crate) LIVE: "select 1 from grants where realm_id = $1 and id = $2 and revoked_at is null";
         /// Withdraws.
         pub(crate) WITHDRAW: "update grants set revoked_at = $3, updated_at = $3 \
             where realm_id = $1 and id = $2 and revoked_at is null";
@@ -29,7 +33,12 @@ pub(crate) mod sql {
         let scope: String = row.get(1)?;
         let revoked: Option<i64> = row.get(2)?;
         let unreadable = ColumnError { index: 1, expected: "scopes", found: "text" };
-        Ok(Grant { id: row.get(0)?, scopes: Scopes::parse(&scope).map_err(|_| unreadable)?, live: revoked.is_none() })
+        Ok(Grant {
+            id: row.get(0)?,
+            scopes: Scopes::parse(&scope).map_err(|_| unreadable)?,
+            live: revoked.is_none(),
+            revoked_at: revoked.unwrap_or(0),
+        })
     }
 }
 
@@ -42,6 +51,8 @@ pub struct Grant {
     pub scopes: Scopes,
     /// Whether it stands.
     pub live: bool,
+    /// When it was withdrawn, as the row has it; 0 while it stands.
+    revoked_at: i64,
 }
 
 impl Grant {
@@ -56,7 +67,13 @@ pub async fn of(cx: &Cx, user: UserId, client: ClientId) -> Result<Option<Grant>
     cx.db.get(&sql::OF, args![cx.realm(), user, client], sql::grant).await
 }
 
-/// Remembers that `user` allows `client` these scopes, beside what was allowed before.
+/// Makes the commit depend on the grant still standing: conflict `grant`.
+pub(crate) fn require_live(unit: &mut Unit, grant: GrantId) {
+    unit.require("grant", &sql::LIVE, args![unit.realm(), grant]);
+}
+
+/// Remembers that `user` allows `client` these scopes, beside what was allowed before. Conflict `grant` if it was allowed,
+/// widened or withdrawn meanwhile.
 pub(crate) fn allow(
     unit: &mut Unit,
     user: UserId,
@@ -69,7 +86,10 @@ pub(crate) fn allow(
     unit.record(
         Event::new("grant_allowed", id).with("user", user).with("client", client).with("scope", all.to_string()),
     );
-    unit.one("grant", &sql::ALLOW, args![unit.realm(), id, user, client, all.to_string(), unit.now()]);
+    let (before, revoked_at) =
+        standing.map_or((String::new(), 0), |grant| (grant.scopes.to_string(), grant.revoked_at));
+    let args = args![unit.realm(), id, user, client, all.to_string(), unit.now(), before, revoked_at];
+    unit.one("grant", &sql::ALLOW, args);
     id
 }
 

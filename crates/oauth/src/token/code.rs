@@ -12,7 +12,7 @@ use crate::codes::{self, Code, CodeError};
 use crate::error::NO_GRANT;
 use crate::issue::ForUser;
 use crate::scope::Scopes;
-use crate::{Client, OAuth, TokenError, pkce};
+use crate::{Client, OAuth, TokenError, grants, pkce};
 
 impl OAuth {
     /// # Errors
@@ -37,6 +37,10 @@ impl OAuth {
         if let Err((refusal, why)) = fits(&code, client, request) {
             codes::burn(cx, &code, why).await?;
             return Err(refusal);
+        }
+        // RFC 8707 §2.2: a code is for the resource of its request.
+        if request.resource.as_ref().is_some_and(|resource| *resource != code.audience) {
+            return Err(TokenError::InvalidTarget);
         }
         self.redeem(cx, client, &code).await
     }
@@ -77,6 +81,7 @@ impl OAuth {
         codes::redeem(&mut unit, code);
         require_active(&mut unit, client);
         sessions::require_alive(&mut unit, &session);
+        grants::require_live(&mut unit, code.grant);
         let family = NewFamily {
             id: code.family,
             user: &active,

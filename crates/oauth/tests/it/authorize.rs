@@ -1,7 +1,8 @@
 //! The authorization endpoint.
 
 use claviger_oauth::authorize::{AuthorizationError, Consent, Outcome};
-use claviger_oauth::clients::{AuthMethod, ClientKind};
+use claviger_oauth::clients::{AuthMethod, ClientKind, ClientSettings};
+use claviger_oauth::scope::Scopes;
 use claviger_session::sessions;
 use claviger_storage::both_engines;
 
@@ -157,5 +158,21 @@ both_engines! {
         assert!(house.request("native", &[("redirect_uri", "http://127.0.0.1:49152/cb")]).await.is_ok());
         let other = house.request("native", &[("redirect_uri", "http://127.0.0.1.evil.tld/cb")]).await.unwrap_err();
         assert!(matches!(other, AuthorizationError::Page(_)));
+    }
+
+    async fn a_parked_request_is_judged_by_what_its_client_may_do_now(scratch) {
+        let house = House::open(scratch).await;
+        let client = house.client("app", |_| {}).await;
+        let request = house.request("app", &[]).await.unwrap();
+        let narrower = ClientSettings { scopes: Scopes::parse("openid").unwrap(), ..client.settings.clone() };
+        house.oauth.update_client(&house.cx, &client, &client.name, &narrower).await.unwrap();
+        let Outcome::Respond(response) = house.outcome(&request, Consent::NotAsked).await else { panic!("no answer") };
+        assert_eq!(parameter(&response, "error"), "invalid_scope");
+        let elsewhere = vec!["https://app.example.com/new".to_owned().try_into().unwrap()];
+        let moved = ClientSettings { redirect_uris: elsewhere, ..client.settings.clone() };
+        let client = house.oauth.client(&house.cx, "app").await.unwrap().unwrap();
+        house.oauth.update_client(&house.cx, &client, &client.name, &moved).await.unwrap();
+        let refused = house.oauth.authorize(&house.cx, &request, Some(&house.session), Consent::NotAsked).await;
+        assert!(matches!(refused, Err(AuthorizationError::Page(_))), "{refused:?}");
     }
 }

@@ -196,7 +196,8 @@ pub(crate) async fn signed_up(cx: &Cx, ring: &KeyRing, email: &str) -> (ActiveUs
     let flow = cx.id();
     let life = Duration::from_secs(60);
     let code = mailbox::challenge(cx, &guard, flow, Purpose::SignUp, &key, false, life).await.expect("a code");
-    let proven = mailbox::answer(cx, &guard, flow, Purpose::SignUp, code.digits().expose()).await.expect("the right code");
+    let proven =
+        mailbox::answer(cx, &guard, flow, Purpose::SignUp, code.digits().expose()).await.expect("the right code");
     let mut claims = Claims::default();
     claims.set("name", "Ada Lovelace".into()).expect("a name");
     let hash = PasswordHash::parse(HASH).expect("a hash");

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use claviger_audit::Event;
 use claviger_identity::users;
-use claviger_kernel::Secret;
+use claviger_kernel::{ClientId, Secret};
+use claviger_oauth::clients::ClientSettings;
 use claviger_oauth::logout::LogoutParameters;
+use claviger_oauth::scope::Scopes;
 use claviger_oauth::{TokenError, grants};
 use claviger_session::sessions;
 use claviger_storage::both_engines;
@@ -15,6 +17,13 @@ use super::house::{CALLBACK, House, exchange_of};
 
 fn no_grant<T: std::fmt::Debug>(outcome: Result<T, TokenError>) {
     assert_eq!(outcome.unwrap_err().code(), "invalid_grant");
+}
+
+async fn withdraw(house: &House, client: ClientId) {
+    let grant = grants::of(&house.cx, house.user.id(), client).await.unwrap().unwrap();
+    let mut unit = claviger_audit::unit(&house.cx, Event::new("test", "withdraw"));
+    grants::withdraw(&mut unit, grant.id);
+    house.cx.commit(unit).await.unwrap();
 }
 
 both_engines! {
@@ -255,5 +264,84 @@ both_engines! {
         let unhinted = ask(None, CALLBACK).await;
         assert_eq!(unhinted.return_to, None);
         assert!(!unhinted.speaks_of(&house.session));
+    }
+
+    async fn a034_a_hint_of_another_client_proves_nothing(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        house.client("other", |_| {}).await;
+        let code = house.code("app", &[]).await;
+        let hint = house.exchange("app", &code).await.unwrap().id_token.unwrap().expose().clone();
+        let parameters = LogoutParameters {
+            id_token_hint: Some(hint),
+            client_id: Some("other".to_owned()),
+            post_logout_redirect_uri: Some(CALLBACK.to_owned()),
+            state: None,
+        };
+        let request = house.oauth.read_logout(&house.cx, &parameters).await.unwrap();
+        assert_eq!(request.return_to, None);
+        assert!(!request.speaks_of(&house.session));
+    }
+
+    async fn a082_a_code_on_its_way_is_worth_nothing_after_consent_is_withdrawn(scratch) {
+        let house = House::open(scratch).await;
+        let client = house.client("app", |new| new.settings.first_party = false).await;
+        let code = house.code("app", &[]).await;
+        withdraw(&house, client.id).await;
+        no_grant(house.exchange("app", &code).await);
+    }
+
+    async fn a082_consents_given_at_the_same_time_are_withdrawn_together(scratch) {
+        let house = Arc::new(House::open(scratch).await);
+        let client = house.client("app", |new| new.settings.first_party = false).await;
+        let consenting: Vec<_> = (0..6)
+            .map(|_| {
+                let house = Arc::clone(&house);
+                tokio::spawn(async move { house.code("app", &[]).await })
+            })
+            .collect();
+        let mut tokens = Vec::new();
+        for consent in consenting {
+            tokens.push(house.exchange("app", &consent.await.unwrap()).await.unwrap());
+        }
+        withdraw(&house, client.id).await;
+        for token in tokens {
+            assert!(!house.is_live(&token.access_token).await);
+        }
+    }
+
+    async fn a_removed_api_gets_no_more_tokens(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        let (api, scopes) = ("https://api.example.com", Scopes::parse("notes:read").unwrap());
+        let server = house.oauth.create_resource_server(&house.cx, api, "Notes", scopes, None).await.unwrap();
+        let asked = [("resource", api), ("scope", "openid notes:read")];
+        let code = house.code("app", &asked).await;
+        let tokens = house.exchange("app", &code).await.unwrap();
+        let late = house.code("app", &asked).await;
+        house.oauth.remove_resource_server(&house.cx, server.id).await.unwrap();
+        assert_eq!(house.exchange("app", &late).await.unwrap_err(), TokenError::InvalidTarget);
+        let refreshed = house.refresh("app", &tokens.refresh_token.unwrap()).await;
+        assert_eq!(refreshed.unwrap_err(), TokenError::InvalidTarget);
+    }
+
+    async fn a_token_for_another_resource_than_the_codes_is_refused(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        let code = house.code("app", &[]).await;
+        let mut request = exchange_of(&code);
+        request.resource = Some("https://api.example.com".to_owned());
+        assert_eq!(house.token("app", &request).await.unwrap_err(), TokenError::InvalidTarget);
+        assert!(house.exchange("app", &code).await.is_ok(), "the code is not burnt by it");
+    }
+
+    async fn a081_a_scope_taken_from_a_client_is_not_refreshed(scratch) {
+        let house = House::open(scratch).await;
+        let client = house.client("app", |_| {}).await;
+        let code = house.code("app", &[]).await;
+        let token = house.exchange("app", &code).await.unwrap().refresh_token.unwrap();
+        let settings = ClientSettings { scopes: Scopes::parse("openid").unwrap(), ..client.settings.clone() };
+        house.oauth.update_client(&house.cx, &client, &client.name, &settings).await.unwrap();
+        assert_eq!(house.refresh("app", &token).await.unwrap().scope, "openid");
     }
 }
