@@ -1,5 +1,6 @@
 //! Where log lines go and how they read.
 
+use std::any::Any;
 use std::io::IsTerminal as _;
 use std::panic::PanicHookInfo;
 
@@ -35,6 +36,21 @@ fn start_at(settings: &LogSettings, level: LevelFilter) {
 /// The place, and the message where it is a literal: a formatted one may quote a secret (A202).
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
-    let message = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("a formatted message, withheld");
-    tracing::error!(place, message, "panic");
+    tracing::error!(place, message = literal(panic.payload()), "panic");
+}
+
+fn literal(payload: &dyn Any) -> &'static str {
+    payload.downcast_ref::<&'static str>().copied().unwrap_or("a formatted message, withheld")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a202_a_formatted_panic_message_is_withheld() {
+        let said = |act: fn()| literal(&*std::panic::catch_unwind(act).unwrap_err());
+        assert_eq!(said(|| panic!("an invariant was broken")), "an invariant was broken");
+        assert_eq!(said(|| panic!("{}", String::from("hunter2"))), "a formatted message, withheld");
+    }
 }

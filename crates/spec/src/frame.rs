@@ -5,7 +5,8 @@ mod headers;
 mod hosts;
 mod input;
 mod limits;
-mod routes;
+mod logs;
+pub(crate) mod routes;
 mod smuggling;
 
 use std::sync::Arc;

@@ -38,6 +38,13 @@ impl Jar {
             let bound = secure && cookie.path() == Some("/") && cookie.domain().is_none();
             assert!(bound, "a browser refuses the cookie {name}: it is not Secure, Path=/ and without Domain");
         }
+        assert_eq!(
+            self.secure,
+            name.starts_with("__Host-"),
+            "over https, and only there, our cookies are bound: {name}"
+        );
+        assert_eq!(cookie.http_only(), Some(true), "scripts have no business with {name}");
+        assert!(cookie.same_site().is_some(), "{name} leaves it to the browser when it is sent");
         let none = cookie.same_site() == Some(SameSite::None);
         assert!(!none || secure, "a browser refuses SameSite=None without Secure: {name}");
         self.kept.retain(|kept| kept.name != name);

@@ -190,10 +190,10 @@ fn bad_bodies(kind: BodyKind) -> Vec<(&'static str, Bytes)> {
         ("", "a=1".into()),
         (right, Bytes::from_static(b"a=%ff&b=%zz\xff\xfe{")),
         (right, "a=1&a=2".into()),
-        (right, format!("{{\"a\":{}{}}}", "[".repeat(1000), "]".repeat(1000)).into()),
         (right, vec![b'a'; 300 * 1024].into()),
     ];
     if kind == BodyKind::Json {
+        bodies.push((JSON, format!("{{\"a\":{}{}}}", "[".repeat(1000), "]".repeat(1000)).into()));
         bodies.extend(
             ["null", "[]", "7", "\"x\"", r#"{"unknown":1}"#, r#"{"a":1,"a":2}"#, "{}x"].map(|body| (JSON, body.into())),
         );

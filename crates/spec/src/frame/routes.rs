@@ -12,7 +12,7 @@ pub(super) fn each(t: &TestServer) -> Vec<Route> {
 }
 
 /// A path that the route's pattern matches.
-pub(super) fn sample_path(pattern: &str) -> String {
+pub(crate) fn sample_path(pattern: &str) -> String {
     pattern.split('/').map(|part| if part.starts_with('{') { "sample" } else { part }).collect::<Vec<_>>().join("/")
 }
 

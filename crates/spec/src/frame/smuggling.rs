@@ -97,3 +97,58 @@ async fn pipelined_requests_are_answered_in_order_but_not_with_chunks() {
     let place = |text: &str| answers.find(text).unwrap_or_else(|| panic!("{text} in {answers}"));
     assert!(place("first") < place("second") && place("second") < place("HTTP/1.1 400 "));
 }
+
+/// One HTTP/2 frame (RFC 9113 §4.1).
+fn h2_frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// A literal header field without indexing (RFC 7541 §6.2.2).
+fn h2_field(name: &str, value: &str) -> Vec<u8> {
+    let part = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    [vec![0], part(name), part(value)].concat()
+}
+
+/// Sends a POST by HTTP/2 with `fields` and `body`, and returns the kind of the frame that answers its stream or ends
+/// the connection: 1 is an answer, 3 refuses the stream, 7 ends the connection.
+async fn h2_post(server: &BareServer, fields: &[(&str, &str)], body: &[u8]) -> u8 {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+    let usual = [(":method", "POST"), (":scheme", "https"), (":path", "/form"), (":authority", "id.test")];
+    let block: Vec<u8> = usual.iter().chain(fields).flat_map(|(name, value)| h2_field(name, value)).collect();
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    let bytes = [preface, h2_frame(4, 0, 0, &[]), h2_frame(1, 4, 1, &block), h2_frame(0, 1, 1, body)].concat();
+    stream.write_all(&bytes).await.unwrap();
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        stream.read_exact(&mut payload).await.unwrap();
+        if matches!(head[3], 1 | 3 | 7) {
+            return head[3];
+        }
+    }
+}
+
+#[tokio::test]
+async fn a211_http2_carries_no_framing_of_http1_and_no_line_ends() {
+    let server = BareServer::start(Limits::default(), mirror()).await;
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    assert_eq!(h2_post(&server, &[form, ("content-length", "3")], b"a=1").await, 1);
+    let table: &[&[(&str, &str)]] = &[
+        &[form, ("transfer-encoding", "chunked")],
+        &[form, ("connection", "transfer-encoding")],
+        &[form, ("content-length", "0")],
+        &[form, ("content-length", "5")],
+        &[form, ("content-length", "3"), ("content-length", "4")],
+        &[form, ("x-forwarded-for", "1.1.1.1\r\ntransfer-encoding: chunked")],
+        &[form, ("x\r\ntransfer-encoding", "chunked")],
+        &[form, ("X-Upper", "1")],
+        &[form, ("x y", "1")],
+        &[form, (":path", "/echo")],
+    ];
+    for fields in table {
+        assert_ne!(h2_post(&server, fields, b"a=1").await, 1, "{fields:?}");
+    }
+}

@@ -1,0 +1,8 @@
+//! The binary itself: what it says when it starts, when it does not start, under pressure, and how it ends.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod it {
+    mod pressure;
+    mod process;
+    mod start;
+}

@@ -1,0 +1,78 @@
+//! A process of the binary, gone with its handle.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// The binary with a clean environment, in its data folder.
+pub(crate) fn claviger(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_claviger"));
+    command.env_clear().env("CLAVIGER_INTERNAL_LISTEN", "127.0.0.1:0").current_dir(folder);
+    command
+}
+
+/// What a run that ends by itself left behind: whether it succeeded, and its standard error.
+pub(crate) fn run(command: &mut Command) -> (bool, String) {
+    let output = command.output().expect("the binary runs");
+    (output.status.success(), String::from_utf8(output.stderr).expect("text"))
+}
+
+/// A server that has said that it is ready.
+pub(crate) struct Server {
+    child: Child,
+    ready: serde_json::Value,
+}
+
+impl Server {
+    /// Serves on free ports with its data in `folder`.
+    pub(crate) fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut command = claviger(folder);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data", "data", "--json"]).envs(variables.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary runs");
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("a line");
+        let ready = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        Self { child, ready }
+    }
+
+    /// A member of the ready line.
+    pub(crate) fn ready(&self, member: &str) -> &str {
+        self.ready[member].as_str().unwrap_or_else(|| panic!("no {member} in {}", self.ready))
+    }
+
+    /// The loopback address behind a member of the ready line.
+    pub(crate) fn address(&self, member: &str) -> SocketAddr {
+        let port = self.ready(member).rsplit(':').next().expect("a port").parse().expect("a port");
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    /// The process's id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks the process to end, and waits until it has.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        let id = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a process id");
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("the process lives");
+        self.child.wait().expect("the process ends")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Asks `path` of the server at `address`, and returns the whole answer.
+pub(crate) fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("the server listens");
+    let host = format!("localhost:{}", address.port());
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").expect("the server reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("a whole answer");
+    answer
+}
