@@ -17,8 +17,10 @@ pub(crate) mod sql {
             on conflict (realm_id, user_id, role) do nothing";
         /// One less.
         pub(crate) UNASSIGN: "delete from role_assignments where realm_id = $1 and user_id = $2 and role = $3";
-        /// Somebody else still holds the role.
-        pub(crate) OTHER_HOLDER: "select 1 from role_assignments where realm_id = $1 and role = $2 and user_id <> $3 limit 1";
+        /// Somebody else who may sign in still holds the role.
+        pub(crate) OTHER_HOLDER: "select 1 from role_assignments r \
+            join users u on u.realm_id = r.realm_id and u.id = r.user_id \
+            where r.realm_id = $1 and r.role = $2 and r.user_id <> $3 and u.status = 'active' limit 1";
     }
 
     pub(crate) fn name(row: &Row<'_>) -> Result<String, ColumnError> {
@@ -64,8 +66,8 @@ pub fn assign(unit: &mut Unit, user: UserId, role: Role) {
     unit.changed("user", user.as_bytes());
 }
 
-/// Takes a role from a user. Conflicts: `role` if the user does not hold it, `last_holder` if nobody else does: a realm
-/// keeps an administrator (A186).
+/// Takes a role from a user. Conflicts: `role` if the user does not hold it, `last_holder` if no other active user does: a
+/// realm keeps an administrator (A186).
 pub fn unassign(unit: &mut Unit, user: UserId, role: Role) {
     unit.record(Event::new("role_unassigned", user).with("role", role.as_str()));
     unit.one("role", &sql::UNASSIGN, args![unit.realm(), user, role.as_str()]);

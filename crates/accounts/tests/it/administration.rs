@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use claviger_accounts::{NewAccount, StepError};
+use claviger_authorization::Role;
 use claviger_identity::emails::EmailKey;
 use claviger_identity::users::NewUser;
 use claviger_kernel::{Secret, UserId};
@@ -72,5 +73,18 @@ both_engines! {
         assert!(set_up(&link).await.is_err());
         house.accounts.disable(&house.cx, admin).await.unwrap();
         assert!(house.accounts.open_set_up(&house.cx).await.unwrap().is_none(), "closed for good");
+    }
+
+    async fn a186_a_disabled_administrator_does_not_stand_in_for_the_last(scratch) {
+        let house = House::open(scratch).await;
+        let (ada, eve) = (account(&house, "ada@example.com").await, account(&house, "eve@example.com").await);
+        for user in [ada, eve] {
+            house.accounts.assign_role(&house.cx, user, Role::Admin).await.unwrap();
+        }
+        house.accounts.disable(&house.cx, eve).await.unwrap();
+        let refused = house.accounts.unassign_role(&house.cx, ada, Role::Admin).await.unwrap_err();
+        assert_eq!(refused, claviger_accounts::AdministrationError::LastHolder);
+        house.accounts.enable(&house.cx, eve).await.unwrap();
+        house.accounts.unassign_role(&house.cx, ada, Role::Admin).await.unwrap();
     }
 }
