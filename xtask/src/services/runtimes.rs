@@ -28,7 +28,7 @@ impl Python {
     pub(crate) fn find(tools: &Path, unpack: bool) -> Result<Self> {
         if !unpack && let Some(program) = command::on_path("python3") {
             let found = Self { program, libraries: Vec::new(), authorities: None };
-            let new_enough = "import sys, pip; sys.exit(sys.version_info < (3, 10))";
+            let new_enough = "import sys, pip; sys.exit(sys.version_info < (3, 11))";
             if command::succeeds(found.command().args(["-c", new_enough])) {
                 return Ok(found);
             }
