@@ -9,6 +9,8 @@ create table role_assignments (
   primary key (realm_id, user_id, role)
 ) {keyed};
 
+create index role_assignments_role on role_assignments (realm_id, role);
+
 -- tenant keyed
 create table set_ups (
   realm_id {id} not null,

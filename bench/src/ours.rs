@@ -7,7 +7,7 @@ use claviger::config::{self, Flag};
 use claviger::{Ambient, Held, Server, SystemClock};
 use claviger_authenticators::password::HashSettings;
 use claviger_crypto::SystemEntropy;
-use claviger_http::base::{Shutdown, serve as listen};
+use claviger_http::base::{Listener, Shutdown, serve as listen};
 use claviger_kernel::{Secret, SystemReason};
 use claviger_keys::FreshKeys;
 use claviger_oauth::clients::{AuthMethod, ClientKind, ClientSettings, GrantType, NewClient};
@@ -52,6 +52,6 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
     };
     server.services.oauth.create_client(&cx, new).await?;
     announce(address, &format!("localhost:{}", address.port()), "bench", SECRET)?;
-    listen(vec![listener], Arc::clone(&server.public), Shutdown::new()).await;
+    listen(vec![Listener::Tcp(listener)], Arc::clone(&server.public), Shutdown::new()).await;
     Ok(())
 }

@@ -2,3 +2,13 @@
 
 #[cfg(test)]
 mod frame;
+#[cfg(test)]
+mod management;
+#[cfg(test)]
+mod oidc;
+#[cfg(test)]
+mod pages;
+#[cfg(test)]
+mod people;
+#[cfg(test)]
+mod statements;

@@ -12,6 +12,7 @@ mod queue;
 mod readers;
 mod rewrite;
 mod schema;
+mod statistics;
 mod unit;
 mod writer;
 

@@ -64,6 +64,13 @@ impl Client {
         self.send(request.body(body.into()).expect("a request")).await
     }
 
+    /// PATCH of JSON.
+    pub async fn patch_json<T: Serialize>(&self, path: &str, value: &T) -> Answer {
+        let body = serde_json::to_vec(value).expect("a value of JSON");
+        let request = self.request(Method::PATCH, path).header("content-type", "application/json");
+        self.send(request.body(body.into()).expect("a request")).await
+    }
+
     /// A request to build on; it names the public host.
     pub fn request(&self, method: Method, path: &str) -> http::request::Builder {
         let host: Uri = self.public_url.parse().expect("a public address");

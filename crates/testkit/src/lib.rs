@@ -15,6 +15,7 @@ mod jar;
 mod keys;
 mod raw;
 mod server;
+mod statements;
 
 pub use answer::Answer;
 pub use bare::BareServer;
@@ -23,6 +24,7 @@ pub use client::{Client, Wire};
 pub use forms::Form;
 pub use raw::Raw;
 pub use server::{Options, PUBLIC_URL, TestServer};
+pub use statements::{statement_problems, statements};
 
 pub use claviger_http::base as http_base;
 pub use claviger_kernel as kernel;

@@ -1,6 +1,7 @@
 //! Brings a SQLite database to the schema that this version knows.
 
 use super::connection::Connection;
+use super::statistics;
 use crate::OpenError;
 use crate::migrate::{self, Dialect, Migration};
 
@@ -15,12 +16,16 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
     let mut applied = raw.prepare("select number, checksum from schema_migrations order by number").map_err(fault)?;
     let applied = applied.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(fault)?;
     let applied: Vec<(i64, i64)> = applied.collect::<Result<_, _>>().map_err(fault)?;
-    for migration in migrate::missing(migrate::rendered(Dialect::Sqlite), &applied)? {
-        apply(raw, &migration).map_err(|error| {
+    let missing = migrate::missing(migrate::rendered(Dialect::Sqlite), &applied)?;
+    for migration in &missing {
+        apply(raw, migration).map_err(|error| {
             OpenError::Engine(format!("migration {:04}_{} failed: {error}", migration.number, migration.name))
         })?;
     }
-    Ok(())
+    if missing.is_empty() {
+        return Ok(());
+    }
+    statistics::write(raw).map_err(|error| OpenError::Engine(format!("cannot write the planner's figures: {error}")))
 }
 
 /// All of the migration and its entry in the ledger, or nothing.

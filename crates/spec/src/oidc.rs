@@ -1,0 +1,3 @@
+//! OAuth 2.0 and OpenID Connect, as clients see them.
+
+mod walks;
