@@ -13,7 +13,7 @@ use crate::Management;
 /// How callers prove themselves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Door {
-    /// By an access token of the realm, issued for the realm itself.
+    /// By an access token of the realm, issued for the realm itself to a first-party client.
     Bearer,
     /// By having opened a socket that only the operator can open; the listener has compared the peer's uid.
     Operator,
@@ -66,8 +66,13 @@ impl Management {
             return Ok(Actor::Operator);
         }
         match request.credentials()? {
-            Some(Credentials::Bearer(token)) => match self.oauth.check_access_token(cx, token.expose()).await {
-                Ok((_, user)) => Ok(Actor::User(user.id)),
+            Some(Credentials::Bearer(token)) => match self.oauth.check_managing_token(cx, token.expose()).await {
+                Ok(user) => Ok(Actor::User(user.id)),
+                Err(TokenError::UnauthorizedClient) => Err(Refusal::new(
+                    ErrorClass::Denied,
+                    "client_not_trusted",
+                    "Only a first-party client of this realm may manage it for its users.",
+                )),
                 Err(TokenError::Unavailable(fault)) => Err(unavailable(&fault)),
                 Err(TokenError::InvalidToken { expired: true }) => Err(unauthenticated(Some("token_expired"))),
                 Err(_) => Err(unauthenticated(Some("invalid_token"))),

@@ -36,6 +36,21 @@ impl OAuth {
         Ok((verified, user))
     }
 
+    /// As [`OAuth::check_access_token`], and only for a client that is the operator's own: whoever signs in to somebody
+    /// else's application has not handed it the management of the realm.
+    ///
+    /// # Errors
+    /// `UnauthorizedClient` for a good token of any other client.
+    pub async fn check_managing_token(&self, cx: &Cx, token: &str) -> Result<User, TokenError> {
+        let (verified, user) = self.check_access_token(cx, token).await?;
+        let client_id = verified.claims().client_id.as_deref().unwrap_or_default();
+        if self.client(cx, client_id).await?.is_some_and(|client| client.settings.first_party) {
+            return Ok(user);
+        }
+        refused(cx, &Event::new("access_token_refused", cx.realm()).with("why", "not a first-party client"));
+        Err(TokenError::UnauthorizedClient)
+    }
+
     /// The epochs, session and family behind a verified token, one keyed read each.
     async fn still_good(&self, cx: &Cx, verified: &VerifiedToken) -> Result<User, TokenError> {
         let claims = verified.claims();
