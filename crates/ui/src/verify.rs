@@ -55,6 +55,14 @@ impl CheckMail {
         }
     }
 
+    /// Tells `/recover`, whose flow still waits for the code, that another address shall be typed.
+    const fn again(&self) -> &'static str {
+        match self.purpose {
+            CodeFor::Recover if self.flow.is_some() => "&again=1",
+            _ => "",
+        }
+    }
+
     fn faults(&self, t: &'static Texts) -> Faults<'static> {
         Faults::new(self.problem, t).field("code", self.code_problem.map(|problem| problem.text(t, DIGITS)))
     }
