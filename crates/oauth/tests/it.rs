@@ -1,5 +1,7 @@
 //! The protocol as a surface sees it, on both engines, with a hand-moved clock.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod it {
     mod authorize;
     pub(crate) mod house;

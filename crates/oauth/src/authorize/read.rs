@@ -38,13 +38,11 @@ impl OAuth {
     async fn asking_client(&self, cx: &Cx, parameters: &AuthorizationParameters) -> Result<Client, AuthorizationError> {
         let client_id = parameters.get("client_id").unwrap_or_default();
         let client = self.client(cx, client_id).await?;
-        match client.filter(|client| client.active) {
-            Some(client) => Ok(client),
-            None => {
-                refused(cx, &Event::new("client_unknown", client_id.chars().take(100).collect::<String>()));
-                Err(AuthorizationError::Page("the application is unknown or was removed"))
-            }
+        if let Some(client) = client.filter(|client| client.active) {
+            return Ok(client);
         }
+        refused(cx, &Event::new("client_unknown", client_id.chars().take(100).collect::<String>()));
+        Err(AuthorizationError::Page("the application is unknown or was removed"))
     }
 
     async fn rest(
