@@ -1,6 +1,7 @@
 //! The key ring: the complete view of every realm's keys, and what the rest of the house asks of it.
 
 use core::any::Any;
+use core::time::Duration;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use claviger_audit::Cx;
 use claviger_crypto::jose::{Algorithm, SigningKey, VerifyingKey};
 use claviger_crypto::opaque::OpaqueKeys;
 use claviger_crypto::{Context, MacKey};
-use claviger_kernel::{KeyId, RealmId, Secret, Unavailable};
+use claviger_kernel::{Clock, KeyId, RealmId, Secret, Unavailable};
 use claviger_storage::{Store, args};
 use claviger_tenancy::{Realm, Tenancy};
 use tokio::sync::Notify;
@@ -19,6 +20,9 @@ use crate::master::Masters;
 use crate::sql::{self, KeyRow};
 use crate::view::{Jwks, RealmKeys};
 use crate::{Key, KeySource, MasterError, MasterOrigin, Purpose};
+
+/// How long a request waits for a key that is being made.
+const FIRST_KEY: Duration = Duration::from_secs(10);
 
 /// Every key of every realm, unwrapped in memory. One for the process, shared by reference.
 ///
@@ -152,6 +156,32 @@ impl KeyRing {
     pub fn signer(&self, realm: RealmId, algorithm: Algorithm) -> Result<Arc<SigningKey>, Unavailable> {
         let missing = || Unavailable::new(format!("realm {realm} has no usable {} key (yet)", algorithm.as_str()));
         self.realm(realm)?.signer(algorithm).cloned().ok_or_else(missing)
+    }
+
+    /// The same, but waits for the first RSA key of a new realm, which is being made in the background: the first people
+    /// to sign in wait a moment instead of being sent away.
+    ///
+    /// # Errors
+    /// As [`KeyRing::signer`]; also if the key is not there in ten seconds.
+    pub async fn signer_once_made(
+        &self,
+        clock: &dyn Clock,
+        realm: RealmId,
+        algorithm: Algorithm,
+    ) -> Result<Arc<SigningKey>, Unavailable> {
+        let begun = |keys: &RealmKeys| keys.keys.iter().any(|key| key.purpose == Purpose::Sign(algorithm));
+        let mut over = None;
+        loop {
+            let moved = self.moved.notified();
+            if begun(&*self.realm(realm)?) {
+                return self.signer(realm, algorithm);
+            }
+            let over = over.get_or_insert_with(|| clock.wake_at(clock.now().plus(FIRST_KEY)));
+            tokio::select! {
+                () = moved => {}
+                () = over => return self.signer(realm, algorithm),
+            }
+        }
     }
 
     /// The keys with which tokens of `realm` are verified: pending, active and retiring ones.

@@ -62,7 +62,8 @@ impl Notifier {
                 let round = async {
                     self.deliver(&cx).await?;
                     expire(&cx).await?;
-                    cx.db.get(&sql::NEXT, args![cx.realm()], sql::moment).await
+                    let next = cx.db.list(realm.id, &sql::NEXT, args![cx.realm()], sql::moment).await?;
+                    Ok::<_, Unavailable>(next.first().copied())
                 };
                 match round.await {
                     Ok(due) => next = due.map_or(next, |due| due.min(next)),

@@ -99,7 +99,7 @@ impl OAuth {
         };
         let access_token = self.access_token(cx, &access)?;
         let id_token = if what.scopes.contains("openid") {
-            Some(Secret::new(self.id_token(cx, client, what, &access_token)?))
+            Some(Secret::new(self.id_token(cx, client, what, &access_token).await?))
         } else {
             None
         };
@@ -113,7 +113,13 @@ impl OAuth {
         })
     }
 
-    fn id_token(&self, cx: &Cx, client: &Client, what: &ForUser<'_>, access_token: &str) -> Result<String, TokenError> {
+    async fn id_token(
+        &self,
+        cx: &Cx,
+        client: &Client,
+        what: &ForUser<'_>,
+        access_token: &str,
+    ) -> Result<String, TokenError> {
         let realm = self.realm(cx)?;
         let (acr, amr, auth_time) = what.authentication;
         let amr: Vec<String> = amr.split(' ').filter(|method| !method.is_empty()).map(str::to_owned).collect();
@@ -137,7 +143,7 @@ impl OAuth {
             IdTokenAlg::RS256 => Algorithm::Rs256,
             IdTokenAlg::ES256 => Algorithm::Es256,
         };
-        let signer = self.ring.signer(cx.realm(), algorithm)?;
+        let signer = self.ring.signer_once_made(&*cx.clock, cx.realm(), algorithm).await?;
         token.sign(&signer).map_err(|_| Unavailable::new("a token could not be signed").into())
     }
 }
