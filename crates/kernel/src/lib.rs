@@ -12,10 +12,10 @@ mod time;
 pub use caller::{Actor, Caller, SYSTEM_REASONS, Source, SystemReason};
 pub use entropy::{Entropy, SeededEntropy};
 pub use error::{ErrorClass, Unavailable};
-pub use id::{kind, 
+pub use id::{
     ApiKeyId, ClientId, CodeId, CredentialId, EmailId, EventId, FamilyId, FlowId, GrantId, Id, IdError, IdKind, JobId,
     KeyId, MessageId, OrganizationId, RealmId, RequestId, ResourceServerId, RoleId, SecretId, ServiceAccountId,
-    SessionId, Shard, UnitId, UserId,
+    SessionId, Shard, UnitId, UserId, kind,
 };
 pub use secret::{Reveal, Secret, constant_time_eq};
 pub use time::{Clock, ManualClock, Timestamp, Wake};
