@@ -20,7 +20,7 @@ async function codeFromInbox(context, server, address) {
   const inbox = await context.newPage();
   await inbox.goto(server.inbox_url);
   await inbox.locator('#messages li', { hasText: address }).first().locator('a').click();
-  const code = (await inbox.locator('#message').innerText()).match(/\b\d{8}\b/)?.[0];
+  const code = (await inbox.locator('#message').innerText()).match(/\b\d{4} ?\d{4}\b/)?.[0];
   await inbox.close();
   assert.ok(code, 'the message bears a code');
   return code;

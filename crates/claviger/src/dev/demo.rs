@@ -188,7 +188,7 @@ async fn sign_out(demo: Arc<Demo>, request: Request) -> Result<Reply, Refusal> {
         Err(error) => return Ok(refused(&request, error.to_string())),
     };
     let back = format!("{}{SIGNED_OUT}", demo.origin);
-    let parameters = [("id_token_hint", tokens.id_token.expose().as_str()), ("post_logout_redirect_uri", &back)];
+    let parameters = [("id_token_hint", tokens.of_sign_in.expose().as_str()), ("post_logout_redirect_uri", &back)];
     Reply::see_other(&provider::with_query(&endpoint, &parameters))
 }
 

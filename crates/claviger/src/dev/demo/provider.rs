@@ -44,7 +44,9 @@ fn unusable(reason: impl ToString) -> ProviderError {
 /// What a sign-in came to.
 #[derive(Clone)]
 pub(super) struct Tokens {
-    pub(super) id_token: Secret<String>,
+    /// The one that came with the code: it names the session, which a refreshed one need not.
+    pub(super) of_sign_in: Secret<String>,
+    id_token: Secret<String>,
     access_token: Secret<String>,
     refresh_token: Option<Secret<String>>,
 }
@@ -109,7 +111,12 @@ impl Provider {
         let id_token = text(&answer, "id_token").ok_or_else(|| unusable("no ID token"))?;
         self.check(id_token.expose(), &pending.nonce, now).await?;
         let access_token = text(&answer, "access_token").ok_or_else(|| unusable("no access token"))?;
-        Ok(Tokens { id_token, access_token, refresh_token: text(&answer, "refresh_token") })
+        Ok(Tokens {
+            of_sign_in: id_token.clone(),
+            id_token,
+            access_token,
+            refresh_token: text(&answer, "refresh_token"),
+        })
     }
 
     /// New tokens for old. What the answer leaves out stays.
@@ -118,6 +125,7 @@ impl Provider {
         let form = [("grant_type", "refresh_token"), ("refresh_token", token.expose().as_str())];
         let answer = self.token(&form).await?;
         Ok(Tokens {
+            of_sign_in: tokens.of_sign_in.clone(),
             id_token: text(&answer, "id_token").unwrap_or_else(|| tokens.id_token.clone()),
             access_token: text(&answer, "access_token").ok_or_else(|| unusable("no access token"))?,
             refresh_token: text(&answer, "refresh_token").or_else(|| tokens.refresh_token.clone()),
