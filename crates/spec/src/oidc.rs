@@ -1,3 +1,8 @@
 //! OAuth 2.0 and OpenID Connect, as clients see them.
 
+mod codes;
+mod logout;
+mod redirects;
+mod requests;
+mod tokens;
 mod walks;

@@ -247,3 +247,44 @@ pub(crate) fn claims(token: &str) -> Value {
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).expect("base64url");
     serde_json::from_slice(&bytes).expect("claims are JSON")
 }
+
+/// An address from which nobody else asks.
+pub(crate) fn peer(address: &str) -> core::net::IpAddr {
+    address.parse().expect("an address")
+}
+
+/// What `work` writes to the log. The server must be reached directly: [`TestServer::browser_at`], `client_at`.
+pub(crate) async fn logged<T>(work: impl Future<Output = T>) -> (T, String) {
+    use tracing::instrument::WithSubscriber as _;
+    let kept = Kept::default();
+    let everything = tracing_subscriber::fmt()
+        .with_writer(kept.clone())
+        .with_ansi(false)
+        .with_max_level(tracing::Level::TRACE)
+        .finish();
+    let done = work.with_subscriber(everything).await;
+    let text = String::from_utf8(kept.0.lock().expect("nobody panicked").clone()).expect("a log is text");
+    (done, text)
+}
+
+#[derive(Clone, Default)]
+struct Kept(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("nobody panicked").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl tracing_subscriber::fmt::MakeWriter<'_> for Kept {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}

@@ -14,13 +14,15 @@ use crate::Surfaces;
 use crate::base::{Csp, Refusal, Reply, Request};
 
 /// How long the form may be filled in before the link must be opened again.
-const OPEN_FOR: Duration = Duration::from_secs(3600);
+const OPEN_FOR: Duration = Duration::from_hours(1);
 
 /// GET: takes the secret out of the address, then shows the form if the link is good.
 pub(super) async fn show(surfaces: Arc<Surfaces>, request: Request) -> Result<Reply, Refusal> {
     let visit = &Visit::new(&surfaces, &request)?;
     if let Some(token) = request.query().secret("token") {
-        return Ok(visit.go("/setup")?.cookie(&request.new_cookie(SET_UP, token).max_age(OPEN_FOR)));
+        let open = surfaces.accounts.set_up_is_open(&visit.cx, token.expose()).await?;
+        let away = visit.go("/setup")?;
+        return Ok(if open { away.cookie(&request.new_cookie(SET_UP, token).max_age(OPEN_FOR)) } else { away });
     }
     let link = request.cookie(SET_UP);
     let open = match &link {

@@ -53,7 +53,7 @@ pub(super) async fn take(surfaces: Arc<Surfaces>, request: Request) -> Result<Re
         Err(StepError::Address) => page.email_problem = Some(EmailProblem::Malformed),
         Err(StepError::Name) => page.name_problem = Some(NameProblem::TooLong),
         Err(StepError::Password(refusal)) => page.password_problem = Some(problems::new_password(&refusal)),
-        Err(other) => unreachable!("signing up is not refused for {other}"),
+        Err(_) => return Err(flow::gone()),
     }
     Ok(problems::again(render(visit, Some(&flow), page)?, false))
 }

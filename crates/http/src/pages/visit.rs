@@ -16,7 +16,7 @@ use crate::Surfaces;
 use crate::base::{Csp, Refusal, Reply, Request};
 
 /// How long a browser stays known to its user; browsers keep no cookie longer than 400 days.
-const KNOWN_FOR: Duration = Duration::from_secs(365 * 24 * 3600);
+const KNOWN_FOR: Duration = Duration::from_hours(365 * 24);
 
 /// One request to a page.
 pub(crate) struct Visit<'a> {
@@ -36,13 +36,12 @@ impl<'a> Visit<'a> {
         let keys = surfaces.keys.opaque(cx.realm())?;
         let kind = opaque::Kind::FlowBinding;
         let known = request.cookie(BINDING).and_then(|cookie| opaque::parse(kind, cookie.expose(), &keys).ok());
-        let (binding, fresh_binding) = match known {
-            Some(opaque) => (opaque.hash(), None),
-            None => {
-                let secret = Secret::new(cx.random::<32>());
-                let cookie = opaque::mint(kind, &keys, cx.id::<claviger_kernel::kind::Flow>(), 0, &secret);
-                (opaque::secret_hash(kind, &secret), Some(cookie))
-            }
+        let (binding, fresh_binding) = if let Some(opaque) = known {
+            (opaque.hash(), None)
+        } else {
+            let secret = Secret::new(cx.random::<32>());
+            let cookie = opaque::mint(kind, &keys, cx.id::<claviger_kernel::kind::Flow>(), 0, &secret);
+            (opaque::secret_hash(kind, &secret), Some(cookie))
         };
         let texts = language::texts(request, request.query().get("ui_locales"));
         Ok(Self { surfaces, request, cx, texts, binding, fresh_binding })
