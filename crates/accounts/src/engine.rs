@@ -228,10 +228,18 @@ impl Accounts {
         let realm = self.realm(cx)?;
         let complete = Complete::judge(proofs, &Requirement::ORDINARY, cx.now()).map_err(|_| StepError::Wrong)?;
         flow.finish(cx).await?;
-        if let Some(former) = &browser.session {
-            sessions::end(&mut unit, former.id, "replaced");
-        }
-        let opened = sessions::open(&mut unit, cx, &keys, user, &complete, &browser.device, &lifetimes(&realm));
+        let opened = match &browser.session {
+            // The same user proves more: the session goes on under a new secret, and with it what other applications hold.
+            Some(former) if former.user == user.id() => {
+                sessions::step_up(&mut unit, cx, &keys, former, user, &complete)
+            }
+            former => {
+                if let Some(former) = former {
+                    sessions::end(&mut unit, former.id, "replaced");
+                }
+                sessions::open(&mut unit, cx, &keys, user, &complete, &browser.device, &lifetimes(&realm))
+            }
+        };
         match cx.commit(unit).await {
             Ok(_) => {}
             Err(CommitError::Conflict(_)) => return Err(StepError::Wrong),
@@ -255,7 +263,10 @@ impl Accounts {
         let keys = self.opaque(cx)?;
         match sessions::present(cx, &keys, cookie).await {
             Ok(session) => {
-                sessions::touch(cx, &session, &lifetimes(&*self.realm(cx)?)).await?;
+                // A store that cannot write now does not sign anybody out; the next request tries again.
+                if let Err(fault) = sessions::touch(cx, &session, &lifetimes(&*self.realm(cx)?)).await {
+                    tracing::warn!(reason = fault.reason(), "the use of a session was not noted");
+                }
                 Ok(Some(session))
             }
             Err(E::Unavailable(fault)) => Err(fault),

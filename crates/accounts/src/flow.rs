@@ -43,13 +43,20 @@ pub enum State {
 }
 
 /// Somebody who has signed up and not yet proven the mailbox. No account exists, so there is nothing to take over (A135).
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// The address, as typed.
     pub email: String,
     pub(crate) name: String,
     pub(crate) hash: String,
     pub(crate) chosen_at: i64,
+}
+
+impl core::fmt::Debug for Pending {
+    /// Without the password's hash.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Pending").field("email", &self.email).finish_non_exhaustive()
+    }
 }
 
 /// One person on the way to a session.

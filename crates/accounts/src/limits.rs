@@ -10,9 +10,10 @@ use claviger_kernel::Unavailable;
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Mails to one mailbox: 5 an hour, 20 a day (A132). Beyond that nothing is sent, and nobody is told.
-pub(crate) async fn may_mail(cx: &Cx, guard: &MacKey, email: &EmailKey) -> Result<bool, Unavailable> {
-    let key = guard.tag("mail limit/1", &[email.folded().as_bytes()]);
+/// Mails of one kind to one mailbox: 5 an hour, 20 a day (A132). Beyond that nothing is sent, and nobody is told. Each
+/// kind counts for itself, so that a stranger who signs up with somebody's address does not use up the owner's resets.
+pub(crate) async fn may_mail(cx: &Cx, guard: &MacKey, email: &EmailKey, kind: &str) -> Result<bool, Unavailable> {
+    let key = guard.tag("mail limit/1", &[kind.as_bytes(), email.folded().as_bytes()]);
     Ok(under(cx, "mail_hour", &key, HOUR, 5).await? && under(cx, "mail_day", &key, DAY, 20).await?)
 }
 

@@ -29,6 +29,17 @@ pub enum Purpose {
     Reset,
 }
 
+impl Purpose {
+    /// The purpose's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignUp => "sign_up",
+            Self::Verify => "verify",
+            Self::Reset => "reset",
+        }
+    }
+}
+
 /// A code as it goes into the mail.
 pub struct Code(Secret<String>);
 

@@ -80,7 +80,7 @@ pub struct AuthorizationRequest {
 }
 
 /// An answer on its way to the client through the browser.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AuthorizationResponse {
     /// The registered address.
     pub redirect_uri: String,
@@ -88,6 +88,14 @@ pub struct AuthorizationResponse {
     pub mode: ResponseMode,
     /// What; `iss` is always among it (RFC 9207).
     pub parameters: Vec<(&'static str, String)>,
+}
+
+impl core::fmt::Debug for AuthorizationResponse {
+    /// The parameters' names alone: one of them is a code.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let names: Vec<_> = self.parameters.iter().map(|(name, _)| name).collect();
+        f.debug_struct("AuthorizationResponse").field("parameters", &names).finish_non_exhaustive()
+    }
 }
 
 /// Why an authorization request goes no further.

@@ -73,9 +73,8 @@ impl OAuth {
             let id: FamilyId = fam.parse().map_err(|_| refuse("a malformed family"))?;
             let family = families::by_id(cx, id).await?.ok_or_else(|| refuse("no such family"))?;
             families::alive(&family, cx.now()).map_err(|_| refuse("the family is over"))?;
-            if family.session.is_none() {
-                return Ok(user);
-            }
+            // Ending a session ends its families in the same unit; a family outlives a session that merely idled out.
+            return Ok(user);
         }
         if let Some(sid) = &claims.sid {
             let id: SessionId = sid.parse().map_err(|_| refuse("a malformed session"))?;

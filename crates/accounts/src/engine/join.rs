@@ -74,7 +74,7 @@ impl Accounts {
         let flows = &self.realm(cx)?.settings.flows;
         let life = if purpose == Purpose::Reset { flows.reset } else { flows.verification };
         flow.extend(cx.now().plus(life));
-        let allowed = limits::may_mail(cx, &guard, email).await?;
+        let allowed = limits::may_mail(cx, &guard, email, purpose.as_str()).await?;
         // A code that no mail carries can only be guessed: asking again and again gives nobody more guesses.
         let void = void || !allowed;
         let code = mailbox::challenge(cx, &guard, flow.id, purpose, email, void, life).await?;

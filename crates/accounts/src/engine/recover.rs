@@ -69,7 +69,7 @@ impl Accounts {
         attempts::clear(&mut unit, user);
         users::raise_epoch(&mut unit, user, "password reset");
         sessions::end_all(&mut unit, user, None, "password reset");
-        if limits::may_mail(cx, &self.guard(cx)?, &key).await? {
+        if limits::may_mail(cx, &self.guard(cx)?, &key, "notice").await? {
             let notice = Message {
                 template: Template::PasswordChanged,
                 language: &flow.language,

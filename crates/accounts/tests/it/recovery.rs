@@ -72,6 +72,21 @@ both_engines! {
         assert_eq!(house.inbox.all().len(), 5);
     }
 
+    async fn strangers_who_sign_up_with_an_address_leave_its_owner_the_resets(scratch) {
+        let house = House::open(scratch).await;
+        house.sign_up("ada@example.com", PASSWORD).await;
+        let password = Secret::from(OTHER_PASSWORD);
+        for _ in 0..8 {
+            let mut flow = house.flow(State::SignUp).await;
+            let input = Input::SignUp { name: "Eve", email: "ada@example.com", password: &password };
+            house.step(&mut flow, input).await.unwrap();
+        }
+        let mut flow = house.flow(State::Recover).await;
+        house.step(&mut flow, Input::Recover { email: "ada@example.com" }).await.unwrap();
+        house.notifier.deliver(&house.cx).await.unwrap();
+        assert!(house.inbox.all().iter().any(|received| received.mail.subject.starts_with("Reset")));
+    }
+
     async fn a128_mail_goes_to_the_stored_address_only(scratch) {
         let house = House::open(scratch).await;
         house.sign_up("mike@example.com", PASSWORD).await;

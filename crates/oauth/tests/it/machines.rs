@@ -29,6 +29,11 @@ both_engines! {
         assert!(tokens.refresh_token.is_none() && tokens.id_token.is_none());
         let unknown = house.token("robot", &credentials(None, Some("https://other.example.com"))).await;
         assert_eq!(unknown.unwrap_err(), TokenError::InvalidTarget);
+        let scopes = Scopes::parse("books:read").unwrap();
+        let unlinked = "https://books.example.com";
+        house.oauth.create_resource_server(&house.cx, unlinked, "Books", scopes, None).await.unwrap();
+        let refused = house.token("robot", &credentials(None, Some(unlinked))).await;
+        assert_eq!(refused.unwrap_err(), TokenError::InvalidTarget, "nobody has linked the client to this API");
     }
 
     async fn a025_a_machine_gets_no_scope_of_a_person_and_none_that_it_lacks(scratch) {

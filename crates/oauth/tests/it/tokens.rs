@@ -208,6 +208,16 @@ both_engines! {
         no_grant(house.refresh("app", &offline.refresh_token.unwrap()).await);
     }
 
+    async fn tokens_outlive_a_session_that_merely_idled_out(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        let code = house.code("app", &[]).await;
+        let token = house.exchange("app", &code).await.unwrap().refresh_token.unwrap();
+        house.scratch.clock.advance(Duration::from_secs(2 * 3600));
+        let refreshed = house.refresh("app", &token).await.unwrap();
+        assert!(house.is_live(&refreshed.access_token).await);
+    }
+
     async fn a083_a_family_ends_at_its_absolute_limit(scratch) {
         let house = House::open(scratch).await;
         house.client("app", |_| {}).await;
