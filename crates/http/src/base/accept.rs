@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use super::connection::Crowd;
 use super::{Frame, connection};
 
 /// How far a listener has come.
@@ -108,7 +109,7 @@ pub async fn serve(listeners: Vec<Listener>, frame: Arc<Frame>, shutdown: Shutdo
     let door = Arc::new(Door {
         protocol: connection::protocol(limits),
         places: Arc::new(Semaphore::new(places as usize)),
-        crowded: Arc::new(Notify::new()),
+        crowd: Arc::new(Crowd::default()),
         freed: Arc::new(Notify::new()),
         stage: watch::Sender::new(Stage::Running),
         frame,
@@ -131,7 +132,7 @@ struct Door {
     frame: Arc<Frame>,
     protocol: hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>,
     places: Arc<Semaphore>,
-    crowded: Arc<Notify>,
+    crowd: Arc<Crowd>,
     freed: Arc<Notify>,
     stage: watch::Sender<Stage>,
 }
@@ -150,7 +151,7 @@ impl Door {
                 Err(error) => {
                     // Out of descriptors or memory: asking again at once would only burn the processor (F11).
                     tracing::error!(%error, "cannot accept connections; waiting");
-                    self.crowded.notify_waiters();
+                    self.crowd.wants_places();
                     let _ = tokio::time::timeout(PAUSE, self.freed.notified()).await;
                 }
             }
@@ -163,7 +164,7 @@ impl Door {
             if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
                 return place;
             }
-            self.crowded.notify_waiters();
+            self.crowd.wants_places();
             if let Ok(Ok(place)) = tokio::time::timeout(PAUSE, Arc::clone(&self.places).acquire_owned()).await {
                 return place;
             }
@@ -174,10 +175,10 @@ impl Door {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (stage, crowded, freed) = (self.stage.subscribe(), Arc::clone(&self.crowded), Arc::clone(&self.freed));
+        let (stage, crowd, freed) = (self.stage.subscribe(), Arc::clone(&self.crowd), Arc::clone(&self.freed));
         let (frame, protocol) = (Arc::clone(&self.frame), self.protocol.clone());
         tokio::spawn(async move {
-            connection::run(stream, peer, frame, protocol, stage, crowded).await;
+            connection::run(stream, peer, frame, protocol, stage, crowd).await;
             drop(place);
             freed.notify_waiters();
         });

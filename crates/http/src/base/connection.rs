@@ -5,6 +5,7 @@
 
 use core::net::SocketAddr;
 use core::pin::{Pin, pin};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll};
 use std::io;
 use std::sync::Arc;
@@ -26,6 +27,31 @@ use super::{Frame, HeadFacts, Limits};
 
 /// How long a connection that was asked to end may take for it.
 const FAREWELL: core::time::Duration = core::time::Duration::from_secs(5);
+
+/// How many idle connections give way at a time when places are wanted.
+const GIVING_WAY: usize = 16;
+
+/// Tells idle connections that places are wanted. Some give way, not all: a balancer loses a few kept connections and not
+/// its whole pool.
+#[derive(Debug, Default)]
+pub(super) struct Crowd {
+    wanted: AtomicUsize,
+    call: Notify,
+}
+
+impl Crowd {
+    /// Asks some idle connections to end.
+    pub(super) fn wants_places(&self) {
+        self.wanted.store(GIVING_WAY, Ordering::Relaxed);
+        self.call.notify_waiters();
+    }
+
+    /// Whether the connection that asks is one of those that give way.
+    fn may_go(&self) -> bool {
+        let one_less = |wanted: usize| wanted.checked_sub(1);
+        self.wanted.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less).is_ok()
+    }
+}
 
 /// What a connection without a request waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,7 +223,7 @@ pub(super) async fn run<S>(
     frame: Arc<Frame>,
     protocol: auto::Builder<TokioExecutor>,
     mut stage: watch::Receiver<Stage>,
-    crowded: Arc<Notify>,
+    crowd: Arc<Crowd>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -235,8 +261,8 @@ pub(super) async fn run<S>(
                 return;
             }
             _ = stage.changed() => {}
-            () = crowded.notified(), if ending.is_none() => {
-                if activity.is_idle() {
+            () = crowd.call.notified(), if ending.is_none() => {
+                if activity.is_idle() && crowd.may_go() {
                     ending = Some(Instant::now() + FAREWELL);
                     connection.as_mut().graceful_shutdown();
                 }
