@@ -34,7 +34,7 @@ impl KeyRing {
         if let Some(main) = self.tenancy.main() {
             return Ok(main);
         }
-        let (name, display_name) = (RealmName::MAIN.to_owned(), "Main".to_owned());
+        let (name, display_name) = (RealmName::MAIN.to_owned(), "Claviger".to_owned());
         match self.found(cx, cx.realm(), NewRealm { name, display_name, settings: RealmSettings::default() }).await {
             // Another node started over the same empty store.
             Err(KeysError::Tenancy(TenancyError::Taken(name))) => {

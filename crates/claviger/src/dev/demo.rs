@@ -115,8 +115,19 @@ async fn home(demo: Arc<Demo>, request: Request) -> Result<Reply, Refusal> {
     Ok(shown(&request, &page))
 }
 
+/// The claims that people look for first.
+const FIRST: [&str; 7] = ["iss", "sub", "aud", "client_id", "exp", "iat", "auth_time"];
+
+/// Claims as people read them: the usual ones first, one a line.
 fn indented(value: &Value) -> String {
-    serde_json::to_string_pretty(value).expect("JSON that was read can be written")
+    let pretty = |value: &Value| serde_json::to_string_pretty(value).expect("JSON that was read can be written");
+    let Value::Object(claims) = value else { return pretty(value) };
+    let rank = |name: &str| FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
+    let mut names: Vec<&String> = claims.keys().collect();
+    names.sort_by_key(|name| rank(name));
+    let line =
+        |name: &String| format!("  {}: {}", Value::from(name.as_str()), pretty(&claims[name]).replace('\n', "\n  "));
+    format!("{{\n{}\n}}", names.into_iter().map(line).collect::<Vec<_>>().join(",\n"))
 }
 
 /// Sends the browser to the authorization endpoint, bound to this browser by `state` (OpenID Connect Core §3.1.2.1).
@@ -201,5 +212,20 @@ impl Demo {
             }
             _ => Err(Refusal::new(ErrorClass::Denied, "signed_out", "Sign in first.")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_usual_claims_stand_first_and_the_text_stays_json() {
+        let claims = json!({ "acr": "a\nb", "amr": ["pwd", "email"], "iss": "http://localhost:1", "sub": "u" });
+        let text = indented(&claims);
+        assert!(text.starts_with("{\n  \"iss\": \"http://localhost:1\",\n  \"sub\": \"u\",\n  \"acr\""), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), claims);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use claviger_http::base::{Access, Csp, Kind, Refusal, Reply, Request, Route, Routes};
-use claviger_kernel::{Secret, SystemReason};
+use claviger_kernel::{Secret, SystemReason, Timestamp};
 use claviger_notify::{Inbox, Received};
 use claviger_ui::dev::{GalleryIndex, InboxEntry, InboxMessage, Welcome};
 use claviger_ui::{Chrome, Page, Samples, gallery};
@@ -86,7 +86,7 @@ fn list(desk: &Desk, request: &Request) -> Reply {
         href: format!("{INBOX}/{}", received.number),
         to: received.mail.to,
         subject: received.mail.subject,
-        sent: received.mail.queued_at.to_string(),
+        sent: minute(received.mail.queued_at),
     };
     shown(request, &claviger_ui::dev::Inbox { messages: desk.inbox.all().into_iter().map(entry).collect() })
 }
@@ -98,10 +98,17 @@ fn message(desk: &Desk, request: &Request) -> Result<Reply, Refusal> {
         inbox: INBOX.to_owned(),
         to: mail.to,
         subject: mail.subject,
-        sent: mail.queued_at.to_string(),
+        sent: minute(mail.queued_at),
         text: mail.text,
     };
     Ok(shown(request, &page))
+}
+
+/// A time for people: `2026-01-31 09:41 UTC`.
+fn minute(at: Timestamp) -> String {
+    let text = at.to_string();
+    let (date, time) = text.split_once('T').unwrap_or((&text, ""));
+    format!("{date} {} UTC", time.get(..5).unwrap_or(time))
 }
 
 fn messages(desk: &Desk) -> Reply {
