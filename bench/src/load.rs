@@ -98,7 +98,7 @@ impl Program {
         for client in loops {
             all.add(client.await??)?;
         }
-        let (cpu, wall) = ((cpu(pid)? - before).as_secs_f64(), began.elapsed().as_secs_f64());
+        let (cpu, wall) = (cpu(pid)?.saturating_sub(before).as_secs_f64(), began.elapsed().as_secs_f64());
         #[allow(clippy::cast_precision_loss, reason = "far fewer than 2^52 requests")]
         let requests = all.len() as f64;
         Ok(Figure {

@@ -14,7 +14,7 @@ use claviger_storage::CommitError;
 use crate::Accounts;
 
 /// For how long a notice is of use.
-pub(crate) const NOTICE_LIFE: Duration = Duration::from_secs(3 * 24 * 3600);
+pub(crate) const NOTICE_LIFE: Duration = Duration::from_hours(3 * 24);
 
 /// The change was not made.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -7,8 +7,8 @@ use claviger_crypto::MacKey;
 use claviger_identity::emails::EmailKey;
 use claviger_kernel::Unavailable;
 
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Mails of one kind to one mailbox: 5 an hour, 20 a day (A132). Beyond that nothing is sent, and nobody is told. Each
 /// kind counts for itself, so that a stranger who signs up with somebody's address does not use up the owner's resets.

@@ -50,6 +50,7 @@ struct User<'a> {
 }
 
 #[derive(Serialize)]
+#[allow(clippy::struct_field_names, reason = "the names of the protocol's parameters")]
 struct Client<'a> {
     client_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -13,9 +13,9 @@ use claviger_storage::CommitError;
 use crate::Services;
 
 /// How often what has expired is dropped. Nothing depends on it: everything expired is refused at once.
-const SWEEP: Duration = Duration::from_secs(10 * 60);
+const SWEEP: Duration = Duration::from_mins(10);
 /// For how long ended sessions and families stay, for the account page and for support.
-const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+const KEPT: Duration = Duration::from_hours(7 * 24);
 /// Rows dropped in one unit.
 const BATCH: u32 = 500;
 

@@ -38,12 +38,12 @@ pub struct Rule {
 }
 
 /// Per account and factor: 5 free, then 1, 2, 4 … 900 s, closed at 100 in a row (NIST SP 800-63B-4 §3.2.2).
-pub const ACCOUNT: Rule = Rule { free: 5, longest: Duration::from_secs(900), limit: 100, forget: None };
+pub const ACCOUNT: Rule = Rule { free: 5, longest: Duration::from_mins(15), limit: 100, forget: None };
 /// Per source: 20 free, then 1, 2, 4 … 900 s; forgotten after an hour of peace, never closed.
 pub const SOURCE: Rule =
-    Rule { free: 20, longest: Duration::from_secs(900), limit: u32::MAX, forget: Some(Duration::from_secs(3600)) };
+    Rule { free: 20, longest: Duration::from_mins(15), limit: u32::MAX, forget: Some(Duration::from_hours(1)) };
 /// How long rows of unknown addresses and of sources are kept after their last use.
-pub const KEPT: Duration = Duration::from_secs(24 * 3600);
+pub const KEPT: Duration = Duration::from_hours(24);
 
 /// A guess that has been paid for.
 #[derive(Clone, Debug)]

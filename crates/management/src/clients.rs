@@ -20,7 +20,7 @@ use crate::wire::{after, conflict, invalid, limit, page};
 const READ: Access = Access::Permission(Permission::ClientsRead.as_str());
 const WRITE: Access = Access::Permission(Permission::ClientsWrite.as_str());
 /// For how long the secret before stays good where the request says nothing.
-const OVERLAP: Duration = Duration::from_secs(24 * 3600);
+const OVERLAP: Duration = Duration::from_hours(24);
 
 pub(crate) fn routes(service: &Arc<Management>) -> Routes {
     Routes::new()

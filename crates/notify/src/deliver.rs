@@ -13,12 +13,12 @@ use crate::{Notifier, Template, TransportError};
 
 const BATCH: u32 = 50;
 /// For how long a claimed message is left to its runner.
-const CLAIMED: Duration = Duration::from_secs(60);
+const CLAIMED: Duration = Duration::from_mins(1);
 const FIRST_WAIT: Duration = Duration::from_secs(15);
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
-const IDLE: Duration = Duration::from_secs(24 * 3600);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
+const IDLE: Duration = Duration::from_hours(24);
 /// How long finished messages are kept, for support.
-const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+const KEPT: Duration = Duration::from_hours(7 * 24);
 
 /// What a round of delivery did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -13,6 +13,7 @@ pub(crate) mod sql;
 
 /// What a code stands for.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_field_names, reason = "code_challenge is the parameter's name (RFC 7636)")]
 pub struct Code {
     pub(crate) id: CodeId,
     pub(crate) secret_hash: [u8; 32],

@@ -17,12 +17,11 @@ pub(crate) fn challenge(
         }
         (None, None) => Ok(None),
         (None, Some(_)) => Err("code_challenge_method came without code_challenge"),
-        (Some(_), None | Some("plain")) => Err("code_challenge_method must be S256"),
         (Some(text), Some("S256")) if text.len() == 43 && text.bytes().all(base64url_letter) => {
             Ok(Some(text.to_owned()))
         }
         (Some(_), Some("S256")) => Err("code_challenge must be the 43 characters of a base64url SHA-256"),
-        (Some(_), Some(_)) => Err("code_challenge_method must be S256"),
+        (Some(_), None | Some(_)) => Err("code_challenge_method must be S256"),
     }
 }
 

@@ -28,12 +28,12 @@ impl OAuth {
         let expect = Expectation::access_token([realm.issuer.as_str()]).map_err(|_| REFUSED)?;
         let none = RevocationSet::new();
         let verifier = Verifier::new(&keys, &none).clock_skew(realm.settings.tokens.clock_skew);
-        let verified = verifier.verify(token, &expect, cx.now()).map_err(|reason| {
+        let token = verifier.verify(token, &expect, cx.now()).map_err(|reason| {
             refused(cx, &Event::new("access_token_refused", realm.id).with("why", reason.to_string()));
             TokenError::InvalidToken { expired: reason.is_expired() }
         })?;
-        let user = self.still_good(cx, &verified).await?;
-        Ok((verified, user))
+        let user = self.still_good(cx, &token).await?;
+        Ok((token, user))
     }
 
     /// As [`OAuth::check_access_token`], and only for a client that is the operator's own: whoever signs in to somebody

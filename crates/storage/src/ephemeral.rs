@@ -76,7 +76,7 @@ impl Ephemeral {
     pub async fn take(&self, realm: RealmId, kind: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, Unavailable> {
         let mut unit = self.unit(realm);
         unit.returning("ephemeral", &sql::TAKE, args![realm, kind, key], Expect::Any);
-        let taken = self.commit(unit).await?.first("ephemeral", value).map_err(own::column)?;
+        let taken = self.commit(unit).await?.first("ephemeral", value).map_err(|error| own::column(&error))?;
         Ok(self.living(taken))
     }
 
@@ -91,7 +91,8 @@ impl Ephemeral {
         let mut unit = self.unit(realm);
         let args = args![realm, kind, key, Vec::new(), expires, self.clock.now()];
         unit.returning("ephemeral", &sql::INCREMENT, args, Expect::Exactly(1));
-        let count = self.commit(unit).await?.first("ephemeral", |row| row.get(0)).map_err(own::column)?;
+        let count =
+            self.commit(unit).await?.first("ephemeral", |row| row.get(0)).map_err(|error| own::column(&error))?;
         count.ok_or_else(|| Unavailable::new("the count was not given back"))
     }
 

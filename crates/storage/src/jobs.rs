@@ -89,7 +89,7 @@ pub struct Retry {
 impl Default for Retry {
     /// Twelve attempts over about a day.
     fn default() -> Self {
-        Self { attempts: 12, first: Duration::from_secs(30), longest: Duration::from_secs(6 * 3600) }
+        Self { attempts: 12, first: Duration::from_secs(30), longest: Duration::from_hours(6) }
     }
 }
 
@@ -137,7 +137,7 @@ impl JobQueue {
         let committed = self.store.commit(unit).await.map_err(own::fault)?;
         let mut jobs = Vec::new();
         for name in names {
-            jobs.extend(committed.rows(name).read(job).map_err(own::column)?);
+            jobs.extend(committed.rows(name).read(job).map_err(|error| own::column(&error))?);
         }
         for job in &mut jobs {
             job.claim = claim;
@@ -176,17 +176,14 @@ impl JobQueue {
     pub async fn failed(&self, job: &Job, reason: &str, retry: Retry) -> Result<Failed, Unavailable> {
         let now = self.clock.now();
         let mut unit = own::unit(job.realm, &*self.clock, &*self.entropy);
-        let outcome = match retry.wait(job.attempt) {
-            Some(wait) => {
-                let args = args![job.realm, job.id, job.claim, now.plus(wait), reason];
-                unit.one("job", &sql::RETRY, args);
-                Failed::Again(now.plus(wait))
-            }
-            None => {
-                unit.one("job", &sql::BURY, args![job.realm, job.id, job.claim, now, reason]);
-                unit.one("job", &sql::DROP, args![job.realm, job.id, job.claim]);
-                Failed::Dead
-            }
+        let outcome = if let Some(wait) = retry.wait(job.attempt) {
+            let args = args![job.realm, job.id, job.claim, now.plus(wait), reason];
+            unit.one("job", &sql::RETRY, args);
+            Failed::Again(now.plus(wait))
+        } else {
+            unit.one("job", &sql::BURY, args![job.realm, job.id, job.claim, now, reason]);
+            unit.one("job", &sql::DROP, args![job.realm, job.id, job.claim]);
+            Failed::Dead
         };
         Ok(if own::done_unless(self.store.commit(unit).await, "job")? { outcome } else { Failed::Lost })
     }

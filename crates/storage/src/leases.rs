@@ -75,7 +75,7 @@ impl Leases {
         let holder = *Id::<()>::new(now, &*self.entropy).as_bytes();
         unit.returning("lease", &sql::ACQUIRE, args![name, holder, now, now.plus(ttl)], Expect::Any);
         let committed = self.store.commit(unit).await.map_err(own::fault)?;
-        let fence = committed.first("lease", |row| row.get(0)).map_err(own::column)?;
+        let fence = committed.first("lease", |row| row.get(0)).map_err(|error| own::column(&error))?;
         Ok(fence.map(|fence| Lease { name, holder, fence }))
     }
 

@@ -29,7 +29,7 @@ pub(crate) fn fault(error: CommitError) -> Unavailable {
     }
 }
 
-pub(crate) fn column(error: ColumnError) -> Unavailable {
+pub(crate) fn column(error: &ColumnError) -> Unavailable {
     Unavailable::new(error.to_string())
 }
 

@@ -41,7 +41,7 @@ pub struct Scratch {
 
 enum Place {
     Sqlite(Folder),
-    Postgres(ScratchDatabase),
+    Postgres(Box<ScratchDatabase>),
 }
 
 /// A fresh, migrated store.
@@ -51,10 +51,13 @@ enum Place {
 pub async fn store(engine: Engine) -> Scratch {
     match fresh(engine).await {
         Ok(scratch) => scratch,
-        Err(_) if engine == Engine::Postgres && std::env::var_os(VARIABLE).is_none() => {
-            panic!("{VARIABLE} is not set: run `cargo xtask services up` and set it to the address that is printed")
+        Err(error) => {
+            assert!(
+                engine == Engine::Sqlite || std::env::var_os(VARIABLE).is_some(),
+                "{VARIABLE} is not set: run `cargo xtask services up` and set it to the address that is printed"
+            );
+            panic!("no scratch database: {error}")
         }
-        Err(error) => panic!("no scratch database: {error}"),
     }
 }
 
@@ -66,7 +69,7 @@ async fn fresh(engine: Engine) -> Result<Scratch, OpenError> {
         }
         Engine::Postgres => {
             let database = database().await?;
-            (Store::open_postgres(database.options()).await?, Place::Postgres(database))
+            (Store::open_postgres(database.options()).await?, Place::Postgres(Box::new(database)))
         }
     };
     let clock = ManualClock::new(Timestamp::from_seconds(1_795_219_200));

@@ -57,19 +57,19 @@ impl Sqlite {
         let writer = Writer::start(writing, signals);
         Ok(Self {
             readers,
-            lists: lists.map_err(thread)?,
-            writer: writer.map_err(thread)?,
+            lists: lists.map_err(|error| thread(&error))?,
+            writer: writer.map_err(|error| thread(&error))?,
             lock: Mutex::new(Some(lock)),
         })
     }
 
-    pub(crate) async fn get<T: Send>(
+    pub(crate) fn get<T: Send>(
         &self,
         sql: &'static Sql,
-        args: Vec<Value>,
+        args: &[Value],
         read: fn(&Row<'_>) -> Result<T, ColumnError>,
     ) -> Result<Option<T>, Unavailable> {
-        self.readers.with(|connection| connection.first(sql, &args, read))
+        self.readers.with(|connection| connection.first(sql, args, read))
     }
 
     pub(crate) async fn list<T: Send + 'static>(
@@ -86,7 +86,7 @@ impl Sqlite {
     }
 
     /// The time by which lease ages are judged: that of the database, here the machine's.
-    pub(crate) async fn database_time(&self) -> Result<Timestamp, Unavailable> {
+    pub(crate) fn database_time(&self) -> Result<Timestamp, Unavailable> {
         self.readers.with(Connection::time)
     }
 
@@ -103,6 +103,6 @@ impl Sqlite {
     }
 }
 
-fn thread(error: std::io::Error) -> OpenError {
+fn thread(error: &std::io::Error) -> OpenError {
     OpenError::Engine(format!("cannot start a thread: {error}"))
 }

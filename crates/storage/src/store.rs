@@ -81,7 +81,7 @@ impl Store {
     ) -> Result<Option<T>, Unavailable> {
         value::storable(sql, &args)?;
         match &self.engine {
-            Engine::Sqlite(engine) => engine.get(sql, args, read).await,
+            Engine::Sqlite(engine) => engine.get(sql, &args, read),
             Engine::Postgres(engine) => engine.get(sql, args, read).await,
         }
     }
@@ -137,7 +137,7 @@ impl Store {
     /// The time of the database, by which lease ages are judged and nothing else.
     pub(crate) async fn database_time(&self) -> Result<Timestamp, Unavailable> {
         match &self.engine {
-            Engine::Sqlite(engine) => engine.database_time().await,
+            Engine::Sqlite(engine) => engine.database_time(),
             Engine::Postgres(engine) => engine.database_time().await,
         }
     }

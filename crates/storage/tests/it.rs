@@ -1,13 +1,23 @@
 //! One behaviour on both engines, and what SQLite alone must survive.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod it {
+    mod crash;
+    mod disk;
     mod ephemeral;
     mod jobs;
     mod leases;
+    mod ledger;
     mod lists;
+    mod postgres_faults;
+    mod postgres_lost;
+    mod postgres_walls;
+    mod proxy;
     mod skew;
     mod stand_in;
     mod statements;
+    mod trace;
     mod units;
     mod values;
 }

@@ -94,7 +94,7 @@ both_engines! {
                 house.sign_in("ada@example.com", OTHER_PASSWORD).await.unwrap_err();
             }
             house.sign_in("ada@example.com", PASSWORD).await.unwrap();
-            house.scratch.clock.advance(Duration::from_secs(2 * 3600));
+            house.scratch.clock.advance(Duration::from_hours(2));
         }
     }
 

@@ -68,7 +68,7 @@ impl House {
             return_to: Some("/oauth2/authorize?request=x"),
             application: Some("Notes"),
             language: "en",
-            life: std::time::Duration::from_secs(1800),
+            life: std::time::Duration::from_mins(30),
         };
         Flow::begin(&self.cx, new).await.expect("a flow")
     }

@@ -46,12 +46,12 @@ both_engines! {
         let idle = house.sign_up("ada@example.com", PASSWORD).await.opened.cookie;
         let used = house.sign_in("ada@example.com", PASSWORD).await.unwrap().opened.cookie;
         for _ in 0..2 {
-            house.scratch.clock.advance(Duration::from_secs(31 * 60));
+            house.scratch.clock.advance(Duration::from_mins(31));
             assert!(house.session_is_good(&used).await);
         }
         assert!(!house.session_is_good(&idle).await);
         for _ in 0..46 {
-            house.scratch.clock.advance(Duration::from_secs(30 * 60));
+            house.scratch.clock.advance(Duration::from_mins(30));
             house.session_is_good(&used).await;
         }
         assert!(!house.session_is_good(&used).await, "24 hours are over, however much it was used");
@@ -160,7 +160,7 @@ both_engines! {
             nonce: None,
             authentication: (&session.acr, "pwd", session.authenticated_at),
             device: "",
-            lifetimes: (Duration::from_secs(3600), Duration::from_secs(3600)),
+            lifetimes: (Duration::from_hours(1), Duration::from_hours(1)),
         };
         let keys = house.ring.opaque(house.cx.realm()).unwrap();
         let mut unit = claviger_audit::unit(&house.cx, Event::new("test", "family"));

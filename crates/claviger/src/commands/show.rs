@@ -24,7 +24,9 @@ fn plain(value: &Value) -> String {
     }
     let mut text = items.iter().map(|item| block(item, 0)).collect::<Vec<_>>().join("\n");
     if let Some(next) = value.get("next").and_then(Value::as_str) {
-        text.push_str(&format!("\nMore: --after {next}\n"));
+        text.push_str("\nMore: --after ");
+        text.push_str(next);
+        text.push('\n');
     }
     text
 }

@@ -23,7 +23,12 @@ impl EmailKey {
     /// Reads one address. Surrounding white space is dropped; everything else must be as mail systems take it: one `@`,
     /// no quotes, comments, lists, spaces or control characters (A126).
     pub fn parse(text: &str) -> Result<Self, EmailError> {
-        let text: String = text.trim().nfc().collect();
+        let text = text.trim();
+        // The Kelvin sign is a K to NFC: a look-alike would become the other address (A128).
+        if text.chars().any(|letter| !letter.is_ascii() && core::iter::once(letter).nfc().all(|plain| plain.is_ascii())) {
+            return Err(EmailError);
+        }
+        let text: String = text.nfc().collect();
         let (local, domain) = text.rsplit_once('@').ok_or(EmailError)?;
         if text.len() > Self::LONGEST || local.is_empty() || local.len() > 64 || !local.split('.').all(good_atom) {
             return Err(EmailError);

@@ -83,10 +83,13 @@ impl Claims {
 
     /// Reads what [`Claims::to_json`] wrote; a row that does not parse is a user without profile, and is logged.
     pub(crate) fn from_json(text: &str) -> Self {
-        serde_json::from_str(text).map(Self).unwrap_or_else(|error| {
-            tracing::error!(%error, "a user's claims are not JSON");
-            Self::default()
-        })
+        serde_json::from_str(text).map_or_else(
+            |error| {
+                tracing::error!(%error, "a user's claims are not JSON");
+                Self::default()
+            },
+            Self,
+        )
     }
 }
 

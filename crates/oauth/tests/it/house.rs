@@ -194,7 +194,7 @@ pub(crate) async fn signed_up(cx: &Cx, ring: &KeyRing, email: &str) -> (ActiveUs
     let guard = ring.mac(cx.realm(), "guessing").expect("a key");
     let key = EmailKey::parse(email).expect("an address");
     let flow = cx.id();
-    let life = Duration::from_secs(60);
+    let life = Duration::from_mins(1);
     let code = mailbox::challenge(cx, &guard, flow, Purpose::SignUp, &key, false, life).await.expect("a code");
     let proven =
         mailbox::answer(cx, &guard, flow, Purpose::SignUp, code.digits().expose()).await.expect("the right code");
@@ -205,7 +205,7 @@ pub(crate) async fn signed_up(cx: &Cx, ring: &KeyRing, email: &str) -> (ActiveUs
     let (user, proofs) = newcomers::sign_up(&mut unit, cx, &proven, claims, &hash, cx.now());
     let complete = Complete::judge(&proofs, &Requirement::ORDINARY, cx.now()).expect("two proofs");
     let keys = ring.opaque(cx.realm()).expect("keys");
-    let lifetimes = Lifetimes { idle: Duration::from_secs(3600), absolute: Duration::from_secs(86_400), per_user: 100 };
+    let lifetimes = Lifetimes { idle: Duration::from_hours(1), absolute: Duration::from_hours(24), per_user: 100 };
     let opened = sessions::open(&mut unit, cx, &keys, &user, &complete, &Device::default(), &lifetimes);
     cx.commit(unit).await.expect("a user and a session");
     let session = sessions::present(cx, &keys, opened.cookie.expose()).await.expect("the session is good");

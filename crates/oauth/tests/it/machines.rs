@@ -83,7 +83,7 @@ both_engines! {
             house.oauth.authenticate(&house.cx, &presented).await.is_ok()
         };
         let first = Secret::from(SECRET);
-        let overlap = std::time::Duration::from_secs(3600);
+        let overlap = std::time::Duration::from_hours(1);
         house.scratch.clock.advance(std::time::Duration::from_secs(1));
         let second = house.oauth.rotate_secret(&house.cx, &client, overlap).await.unwrap();
         assert!(works(&first).await && works(&second).await);

@@ -213,7 +213,7 @@ both_engines! {
         house.client("app", |_| {}).await;
         let code = house.code("app", &[]).await;
         let token = house.exchange("app", &code).await.unwrap().refresh_token.unwrap();
-        house.scratch.clock.advance(Duration::from_secs(2 * 3600));
+        house.scratch.clock.advance(Duration::from_hours(2));
         let refreshed = house.refresh("app", &token).await.unwrap();
         assert!(house.is_live(&refreshed.access_token).await);
     }
@@ -224,10 +224,10 @@ both_engines! {
         let code = house.code("app", &[("scope", "openid offline_access")]).await;
         let mut token = house.exchange("app", &code).await.unwrap().refresh_token.unwrap();
         for _ in 0..2 {
-            house.scratch.clock.advance(Duration::from_secs(13 * 86_400));
+            house.scratch.clock.advance(Duration::from_hours(13 * 24));
             token = house.refresh("app", &token).await.unwrap().refresh_token.unwrap();
         }
-        house.scratch.clock.advance(Duration::from_secs(5 * 86_400));
+        house.scratch.clock.advance(Duration::from_hours(5 * 24));
         no_grant(house.refresh("app", &token).await);
     }
 

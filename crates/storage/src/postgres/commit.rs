@@ -38,6 +38,8 @@ const DEADLINE: Duration = Duration::from_millis(2500);
 const SEARCH: Duration = Duration::from_secs(5);
 /// How often a unit runs again after the server has ended it in favour of others.
 const CLASHES: u32 = 3;
+/// How often a unit runs again after its connection was lost and it is known not to have happened.
+const LOSSES: u32 = 1;
 
 /// How one attempt at a unit went.
 enum Attempt {
@@ -46,61 +48,72 @@ enum Attempt {
     /// Rolled back by the server in favour of others.
     Clashed,
     /// The connection was lost before COMMIT was sent: nothing has happened and nothing will.
-    Lost(Unavailable),
+    Lost(Unavailable, Place),
     /// COMMIT was sent and nothing came back.
     Unknown(Committed, Place),
+}
+
+/// What is wrong before COMMIT is sent.
+enum Trouble {
+    Failed(CommitError),
+    Clashed,
+    Lost(Unavailable),
 }
 
 /// Runs `unit` to its end.
 pub(super) async fn commit(pool: &Pool, unit: &Unit) -> Result<Committed, CommitError> {
     let (mut clashes, mut losses) = (0, 0);
+    let mut lent = pool.take().await?;
     loop {
-        let lent = pool.take().await?;
-        match attempt(lent, unit).await {
+        let (why, next) = match attempt(lent, unit).await {
             Attempt::Committed(committed) => return Ok(committed),
             Attempt::Failed(error) => return Err(error),
             Attempt::Clashed if clashes < CLASHES => {
                 clashes += 1;
                 pause(jitter(unit, clashes)).await;
+                lent = pool.take().await?;
+                continue;
             }
             Attempt::Clashed => return Err(Fault::Clash.unavailable("unit").into()),
-            Attempt::Lost(_) if losses == 0 => losses += 1,
-            Attempt::Lost(why) => return Err(why.into()),
-            Attempt::Unknown(committed, place) => {
-                if search(pool, unit, place).await? {
+            // A new one: what lies idle may have been lost in the same moment.
+            Attempt::Lost(why, place) => (why, pool.connect(place).await.map_err(|(why, _)| why)),
+            Attempt::Unknown(committed, place) => match search(pool, unit, place).await? {
+                (true, found_on) => {
+                    found_on.give_back();
                     return Ok(committed);
                 }
                 // It did not happen and cannot any more: the same again is the first time.
-                losses += 1;
-                if losses > 1 {
-                    return Err(Unavailable::new("the connection was lost twice before the commit").into());
-                }
-            }
+                (false, looked_on) => (Unavailable::new("the connection was lost before the commit"), Ok(looked_on)),
+            },
+        };
+        losses += 1;
+        if losses > LOSSES {
+            return Err(why.into());
         }
+        lent = next?;
     }
 }
 
 /// Between one and eight milliseconds times the number of clashes, differing from unit to unit.
 fn jitter(unit: &Unit, clashes: u32) -> Duration {
-    let spread = u64::from(unit.id().as_bytes()[15].wrapping_mul(clashes as u8 | 1));
+    let spread = u64::from(unit.id().as_bytes()[15].wrapping_mul(u8::try_from(clashes).unwrap_or(u8::MAX) | 1));
     Duration::from_micros((1000 + spread * 28) * u64::from(clashes))
 }
 
 async fn attempt(lent: Lent, unit: &Unit) -> Attempt {
-    let verdict = match timeout(DEADLINE, statements(lent.connection(), unit)).await {
-        Ok(verdict) => verdict,
+    let Ok(verdict) = timeout(DEADLINE, statements(lent.connection(), unit)).await else {
         // The connection goes, and with it the transaction: COMMIT was never sent.
-        Err(_) => return Attempt::Failed(Unavailable::new("the unit's statements took too long").into()),
+        return Attempt::Failed(Unavailable::new("the unit's statements took too long").into());
     };
     let committed = match verdict {
         Ok(committed) => committed,
-        Err(attempt) => {
-            if !matches!(attempt, Attempt::Lost(_))
-                && let Ok(Ok(())) = timeout(DEADLINE, lent.connection().client().batch_execute("rollback")).await
-            {
+        Err(Trouble::Lost(why)) => return Attempt::Lost(why, lent.discard()),
+        Err(trouble) => {
+            let rolled_back = timeout(DEADLINE, lent.connection().client().batch_execute("rollback")).await;
+            if let Ok(Ok(())) = rolled_back {
                 lent.give_back();
             }
-            return attempt;
+            return if let Trouble::Failed(error) = trouble { Attempt::Failed(error) } else { Attempt::Clashed };
         }
     };
     match timeout(DEADLINE, lent.connection().client().batch_execute("commit")).await {
@@ -119,7 +132,7 @@ async fn attempt(lent: Lent, unit: &Unit) -> Attempt {
 
 /// Sends everything up to the last statement together and judges the answers in order: the first that is not as it must
 /// be decides.
-async fn statements(connection: &Connection, unit: &Unit) -> Result<Committed, Attempt> {
+async fn statements(connection: &Connection, unit: &Unit) -> Result<Committed, Trouble> {
     let enter = enter(connection, unit);
     let mut plan: Vec<(&str, &'static Sql, Form, &[Value], bool)> =
         vec![("begin", &BEGIN, Form::Plain, &[], false), ("enter", enter.0, Form::Plain, &enter.1, false)];
@@ -139,7 +152,7 @@ async fn statements(connection: &Connection, unit: &Unit) -> Result<Committed, A
     for ((answer, _), step) in answers.zip(unit.steps()) {
         let answer = answer.map_err(|error| judge(step.label, &error))?;
         if !step.expect.met(answer.touched) {
-            return Err(Attempt::Failed(CommitError::Conflict(step.label)));
+            return Err(Trouble::Failed(CommitError::Conflict(step.label)));
         }
         if step.kind == StepKind::Returning {
             committed.0.push((step.label, owned(step.label, &answer)?));
@@ -148,22 +161,22 @@ async fn statements(connection: &Connection, unit: &Unit) -> Result<Committed, A
     Ok(committed)
 }
 
-fn judge(label: &'static str, error: &Error) -> Attempt {
+fn judge(label: &'static str, error: &Error) -> Trouble {
     match Fault::of(error) {
-        Fault::Unique => Attempt::Failed(CommitError::Conflict(label)),
-        Fault::Clash => Attempt::Clashed,
-        fault @ Fault::Connection(_) => Attempt::Lost(fault.unavailable(label)),
-        fault @ Fault::Refused(_) => Attempt::Failed(fault.unavailable(label).into()),
+        Fault::Unique => Trouble::Failed(CommitError::Conflict(label)),
+        Fault::Clash => Trouble::Clashed,
+        fault @ Fault::Connection(_) => Trouble::Lost(fault.unavailable(label)),
+        fault @ Fault::Refused(_) => Trouble::Failed(fault.unavailable(label).into()),
     }
 }
 
-fn owned(label: &'static str, answer: &Answer) -> Result<Rows, Attempt> {
+fn owned(label: &'static str, answer: &Answer) -> Result<Rows, Trouble> {
     let rows = answer.rows.iter().map(|row| Row(Source::Postgres(row)).to_owned(row.len())).collect::<Result<_, _>>();
-    rows.map(Rows).map_err(|error| Attempt::Failed(Unavailable::new(format!("{label}: {error}")).into()))
+    rows.map(Rows).map_err(|error| Trouble::Failed(Unavailable::new(format!("{label}: {error}")).into()))
 }
 
 /// Whether `unit` was committed. The answer is final: its transaction has ended.
-async fn search(pool: &Pool, unit: &Unit, mut place: Place) -> Result<bool, Unavailable> {
+async fn search(pool: &Pool, unit: &Unit, mut place: Place) -> Result<(bool, Lent), Unavailable> {
     let end = Instant::now() + SEARCH;
     let mut last = Unavailable::new("the outcome of a commit is not known");
     loop {
@@ -179,10 +192,7 @@ async fn search(pool: &Pool, unit: &Unit, mut place: Place) -> Result<bool, Unav
             Err(_) => return Err(last),
         };
         match timeout_at(end, witness(lent.connection(), unit)).await {
-            Ok(Ok(found)) => {
-                lent.give_back();
-                return Ok(found);
-            }
+            Ok(Ok(found)) => return Ok((found, lent)),
             Ok(Err(error)) => last = Fault::of(&error).unavailable("looking up a commit"),
             Err(_) => return Err(last),
         }

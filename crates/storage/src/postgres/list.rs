@@ -22,16 +22,19 @@ pub(super) async fn list(
     sql: &'static Sql,
     args: &[Value],
 ) -> Result<Vec<Row>, Unavailable> {
+    let mut lent = pool.take().await?;
     let mut again = true;
     loop {
-        let lent = pool.take().await?;
         match timeout(DEADLINE, page(lent.connection(), realm, sql, args)).await {
             Ok(Ok(rows)) => {
                 lent.give_back();
                 return Ok(rows);
             }
             // The connection goes in every other case: whether its transaction still stands is not worth asking.
-            Ok(Err(Fault::Connection(_))) if again => again = false,
+            Ok(Err(Fault::Connection(_))) if again => {
+                again = false;
+                lent = pool.connect(lent.discard()).await.map_err(|(why, _)| why)?;
+            }
             Ok(Err(fault)) => return Err(fault.unavailable(sql.name)),
             Err(_) => return Err(Unavailable::new(format!("{}: no answer within two seconds", sql.name))),
         }

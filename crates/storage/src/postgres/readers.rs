@@ -62,19 +62,21 @@ impl Readers {
         Self { places, next: AtomicUsize::new(0), turn, tasks }
     }
 
-    /// Runs a statement that reads, once more on another connection if the first was lost meanwhile.
+    /// Runs a statement that reads, again on another connection where one was lost meanwhile.
+    ///
+    /// All of them may have been lost in the same moment, so it is tried as often as there are, and once on a new one.
     pub(super) async fn run(&self, sql: &'static Sql, args: &[Value]) -> Result<Answer, Unavailable> {
         let mut suspect = None;
         let attempts = async {
-            let mut again = true;
+            let mut again = self.places.len();
             loop {
                 let (place, connection) = self.pick().await?;
                 suspect = Some((place, Arc::clone(&connection), connection.answered()));
                 match connection.run(sql, Form::Plain, args, true).await {
                     Ok(answer) => return Ok(answer),
                     Err(error) => match Fault::of(&error) {
-                        Fault::Connection(_) if again => {
-                            again = false;
+                        Fault::Connection(_) if again > 0 => {
+                            again -= 1;
                             place.lose(&connection);
                         }
                         fault => return Err(fault.unavailable(sql.name)),

@@ -12,7 +12,7 @@ statements! {
     ROWS: shared("a test counts them all") "select count(*) from ephemerals";
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn soon(scratch: &Scratch) -> Timestamp {
     scratch.clock.now().plus(MINUTE)
@@ -24,7 +24,7 @@ both_engines! {
         assert_eq!(ephemeral.get(realm, "flow", b"k").await.unwrap(), None);
         ephemeral.put(realm, "flow", b"k", b"v".to_vec(), soon(&scratch)).await.unwrap();
         assert_eq!(ephemeral.get(realm, "flow", b"k").await.unwrap(), Some(b"v".to_vec()));
-        scratch.clock.advance(MINUTE - Duration::from_micros(1));
+        scratch.clock.advance(Duration::from_micros(59_999_999));
         assert_eq!(ephemeral.get(realm, "flow", b"k").await.unwrap(), Some(b"v".to_vec()));
         scratch.clock.advance(Duration::from_micros(1));
         assert_eq!(ephemeral.get(realm, "flow", b"k").await.unwrap(), None);

@@ -16,7 +16,7 @@ statements! {
         where name = $1 order by died_at";
 }
 
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 const RETRY: Retry = Retry { attempts: 3, first: Duration::from_secs(10), longest: Duration::from_secs(15) };
 
 /// Queues a job called `name` under `key`, due now.
@@ -188,7 +188,7 @@ both_engines! {
             unit.job(scratch.id(), "mail", "1", "", at);
             scratch.store.commit(unit).await.unwrap();
         };
-        let later = scratch.clock.now().plus(Duration::from_secs(60));
+        let later = scratch.clock.now().plus(Duration::from_mins(1));
         let (woken, ()) = tokio::join!(due(), queue(later));
         woken.expect("woken by the job").unwrap();
         let (woken, ()) = tokio::join!(due(), async { scratch.clock.set(later) });

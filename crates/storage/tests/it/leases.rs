@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use super::stand_in::{ADD, World};
 
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_hours(1);
 
 both_engines! {
     async fn of_fifty_runners_one_gets_the_lease(scratch) {

@@ -37,6 +37,7 @@ pub(super) enum ProviderError {
     Unusable(String),
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "takes every kind of error as it comes")]
 fn unusable(reason: impl ToString) -> ProviderError {
     ProviderError::Unusable(reason.to_string())
 }

@@ -1,0 +1,36 @@
+//! kill -9, again and again, on the same ledger.
+
+use std::time::Duration;
+
+use claviger_kernel::{Entropy as _, SeededEntropy};
+
+use super::ledger::{Ledger, Mode, Said};
+
+/// How many kills; `xtask long` asks for more than a run in passing does.
+const KILLS: &str = "CLAVIGER_KILLS";
+
+#[tokio::test]
+async fn f01_nothing_acknowledged_is_lost_and_nothing_is_half_done_whenever_the_process_is_killed() {
+    let kills = std::env::var(KILLS).map_or(30, |kills| kills.parse().expect("a number of kills"));
+    let ledger = Ledger::new("f01").await;
+    let entropy = SeededEntropy::new(1);
+    let mut said = Said::default();
+    for kill in 0..kills {
+        let mut chance = [0; 3];
+        entropy.fill(&mut chance);
+        let from = kill * 1_000_000;
+        let mut child = ledger.child(&[], Mode::Honest, from..from + 1_000_000);
+        // Every eighth dies while it opens; the others somewhere in their work.
+        if kill % 8 != 0 {
+            child.listen(&mut said, 1 + usize::from(chance[0]));
+        }
+        for _ in 0..u32::from(u16::from_be_bytes([chance[1], chance[2]])) {
+            std::hint::spin_loop();
+        }
+        child.kill(&mut said);
+        let opened = tokio::time::timeout(Duration::from_secs(5), ledger.open()).await;
+        opened.expect("ready again within five seconds").close().await;
+        ledger.verify(&said);
+    }
+    assert!(said.done.len() as u64 > kills * 10, "only {} entries in {kills} lives", said.done.len());
+}

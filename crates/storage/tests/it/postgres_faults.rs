@@ -1,0 +1,245 @@
+//! What PostgreSQL does to a unit or a read: it is busy, locked, in favour of others, restarted, or gone.
+
+use std::time::Duration;
+
+use claviger_kernel::Unavailable;
+use claviger_storage::scratch::{Engine, Scratch, run};
+use claviger_storage::{CommitError, Store, args, statements};
+use futures_util::future::join_all;
+use tokio::time::{Instant, timeout};
+use tokio_postgres::Client;
+
+use super::proxy::Proxy;
+use super::stand_in::{EPOCHS, LEAVE, NAME, NEXT, NEXT_FROM, World};
+
+statements! {
+    /// Takes its time.
+    pub(crate) SLOW: "select count(*) from people a, pg_sleep(10) where a.realm_id = $1";
+}
+
+async fn owner(scratch: &Scratch) -> Client {
+    scratch.database().unwrap().owner().await.unwrap()
+}
+
+/// Returns once `count` backends wait for a lock of this database.
+async fn waiting(client: &Client, count: i64) {
+    let waiting =
+        "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let look = async {
+        while client.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) < count {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), look).await.expect("somebody waits for a lock");
+}
+
+#[test]
+fn f30_with_every_connection_busy_a_unit_waits_one_second_and_reads_go_on() {
+    run(Engine::Postgres, async |scratch| {
+        let world = World::on(scratch).await;
+        let person = world.person("a").await;
+        let mut options = world.scratch.database().unwrap().options();
+        options.writers = 1;
+        let store = Store::open_postgres(options).await.unwrap();
+        let holder = owner(&world.scratch).await;
+        holder.batch_execute("begin; update people set epoch = 5").await.unwrap();
+        let unit = || {
+            let mut unit = world.unit();
+            unit.one("next", &NEXT, args![world.realm, person]);
+            unit
+        };
+        let first = tokio::spawn({
+            let (store, unit) = (store.clone(), unit());
+            async move { store.commit(unit).await }
+        });
+        waiting(&owner(&world.scratch).await, 1).await;
+        let start = Instant::now();
+        let CommitError::Unavailable(why) = store.commit(unit()).await.unwrap_err() else { panic!("a conflict") };
+        assert!(why.reason().contains("busy"), "{why}");
+        assert!(start.elapsed() < Duration::from_millis(1400), "{:?}", start.elapsed());
+        assert!(!first.is_finished(), "the connection was busy all along");
+        let name: Option<String> = store.get(&NAME, args![world.realm, person], |row| row.get(0)).await.unwrap();
+        assert_eq!(name.as_deref(), Some("a"));
+        holder.batch_execute("rollback").await.unwrap();
+        first.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn f31_a_lock_that_is_held_too_long_is_unavailable_and_no_conflict() {
+    run(Engine::Postgres, async |scratch| {
+        let world = World::on(scratch).await;
+        let person = world.person("a").await;
+        let holder = owner(&world.scratch).await;
+        holder.batch_execute("begin; update people set epoch = 5").await.unwrap();
+        let unit = || {
+            let mut unit = world.unit();
+            unit.one("next", &NEXT_FROM, args![world.realm, person, 1_i64]);
+            unit
+        };
+        let start = Instant::now();
+        let refused = world.commit(unit()).await.unwrap_err();
+        assert!(matches!(&refused, CommitError::Unavailable(why) if why.reason().contains("55P03")), "{refused:?}");
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        holder.batch_execute("rollback").await.unwrap();
+        world.commit(unit()).await.unwrap();
+        assert_eq!(world.number(&EPOCHS, args![world.realm, person]).await, 2);
+    });
+}
+
+#[test]
+fn f31_a_read_that_takes_too_long_ends_within_its_deadline_and_holds_up_no_other_for_longer() {
+    run(Engine::Postgres, async |scratch| {
+        let world = World::on(scratch).await;
+        let person = world.person("a").await;
+        let start = Instant::now();
+        let slow: Result<Option<i64>, Unavailable> =
+            world.scratch.store.get(&SLOW, args![world.realm], |row| row.get(0)).await;
+        assert!(slow.is_err());
+        assert!(start.elapsed() < Duration::from_millis(2300), "{:?}", start.elapsed());
+        assert_eq!(world.name(person).await.as_deref(), Some("a"));
+    });
+}
+
+#[test]
+fn f33_of_two_who_wait_for_each_other_the_one_that_is_ended_runs_again() {
+    run(Engine::Postgres, async |scratch| {
+        let world = World::on(scratch).await;
+        let (first, second) = (world.person("a").await, world.person("b").await);
+        let (other, watch) = (owner(&world.scratch).await, owner(&world.scratch).await);
+        // The unit, not the test, is the one that notices the deadlock and is ended.
+        other
+            .batch_execute("set deadlock_timeout = '20s'; begin; update people set epoch = 10 where name = 'b'")
+            .await
+            .unwrap();
+        let mut unit = world.unit();
+        unit.one("first", &NEXT, args![world.realm, first]);
+        unit.one("second", &NEXT, args![world.realm, second]);
+        let run = tokio::spawn({
+            let store = world.scratch.store.clone();
+            async move { store.commit(unit).await }
+        });
+        waiting(&watch, 1).await;
+        other.batch_execute("update people set epoch = 10 where name = 'a'; commit").await.unwrap();
+        run.await.unwrap().unwrap();
+        for person in [first, second] {
+            assert_eq!(world.number(&EPOCHS, args![world.realm, person]).await, 11, "after the other, and once");
+        }
+    });
+}
+
+/// Ends every `nth` update of people in favour of nobody.
+async fn clashes(scratch: &Scratch, nth: u32) {
+    let text = format!(
+        "create sequence tries; grant usage on sequence tries to claviger_app; \
+         create function clash() returns trigger language plpgsql as $$ begin \
+            if nextval('tries') % {nth} = 0 then raise exception 'clash' using errcode = '40001'; end if; \
+            return new; end $$; \
+         create trigger clash before update on people for each row execute function clash()"
+    );
+    owner(scratch).await.batch_execute(&text).await.unwrap();
+}
+
+#[test]
+fn f33_with_five_percent_of_transactions_ended_by_the_server_each_effect_happens_exactly_once() {
+    run(Engine::Postgres, async |scratch| {
+        let world = World::on(scratch).await;
+        clashes(&world.scratch, 20).await;
+        let people = join_all(
+            (0..8).map(|_| async { world.person(&world.scratch.id::<super::stand_in::Row>().to_string()).await }),
+        )
+        .await;
+        let runs = people.iter().map(|person| async {
+            for _ in 0..50 {
+                let mut unit = world.unit();
+                unit.one("next", &NEXT, args![world.realm, *person]);
+                world.commit(unit).await.unwrap();
+            }
+        });
+        join_all(runs).await;
+        for person in people {
+            assert_eq!(world.number(&EPOCHS, args![world.realm, person]).await, 51);
+        }
+        let tries: i64 =
+            owner(&world.scratch).await.query_one("select last_value from tries", &[]).await.unwrap().get(0);
+        assert!(tries >= 400 + 20, "some were ended: {tries}");
+    });
+}
+
+#[test]
+fn f33_a_unit_is_tried_four_times_and_no_more() {
+    run(Engine::Postgres, async |scratch| {
+        let world = World::on(scratch).await;
+        let person = world.person("a").await;
+        clashes(&world.scratch, 1).await;
+        let mut unit = world.unit();
+        unit.one("leave", &LEAVE, args![world.realm, person]);
+        assert!(matches!(world.commit(unit).await.unwrap_err(), CommitError::Unavailable(_)));
+        let tries: i64 =
+            owner(&world.scratch).await.query_one("select last_value from tries", &[]).await.unwrap().get(0);
+        assert_eq!(tries, 4);
+        assert!(world.is_present(person).await);
+    });
+}
+
+#[test]
+fn after_every_backend_was_ended_reads_lists_and_units_go_on_at_once() {
+    run(Engine::Postgres, async |scratch| {
+        let world = World::on(scratch).await;
+        let person = world.person("a").await;
+        let owner = owner(&world.scratch).await;
+        for round in 2..6 {
+            let ended = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+                where datname = current_database() and usename like 'claviger_scratch_%'";
+            assert!(owner.query_one(ended, &[]).await.unwrap().get::<_, i64>(0) > 1);
+            let reads = join_all((0..20).map(|_| world.name(person))).await;
+            assert!(reads.iter().all(|name| name.as_deref() == Some("a")));
+            let mut unit = world.unit();
+            unit.one("next", &NEXT, args![world.realm, person]);
+            world.commit(unit).await.unwrap();
+            let epochs =
+                world.scratch.store.list(world.realm, &EPOCHS, args![world.realm, person], |row| row.get::<i64>(0));
+            assert_eq!(epochs.await.unwrap(), [round]);
+        }
+    });
+}
+
+#[test]
+fn f32_while_the_database_is_away_everything_is_refused_at_once_and_goes_on_when_it_is_back() {
+    run(Engine::Postgres, async |scratch| {
+        let world = World::on(scratch).await;
+        let person = world.person("a").await;
+        let options = world.scratch.database().unwrap().options();
+        let proxy = Proxy::before(&options).await;
+        let store = Store::open_postgres(proxy.options(&options)).await.unwrap();
+        let read = || async {
+            let read: Result<Option<i64>, Unavailable> =
+                store.get(&EPOCHS, args![world.realm, person], |row| row.get(0)).await;
+            read
+        };
+        let unit = || {
+            let mut unit = world.unit();
+            unit.one("next", &NEXT, args![world.realm, person]);
+            unit
+        };
+        store.commit(unit()).await.unwrap();
+        proxy.down(true);
+        assert!(read().await.is_err());
+        let start = Instant::now();
+        for outcome in join_all((0..200).map(|_| read())).await {
+            assert!(outcome.is_err());
+        }
+        for outcome in join_all((0..50).map(|_| store.commit(unit()))).await {
+            assert!(matches!(outcome.unwrap_err(), CommitError::Unavailable(_)));
+        }
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        proxy.down(false);
+        let back = async {
+            while read().await.is_err() || store.commit(unit()).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(10), back).await.expect("normal again within ten seconds");
+        assert_eq!(read().await.unwrap(), Some(3), "nothing that was refused has happened");
+    });
+}
