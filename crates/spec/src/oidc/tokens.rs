@@ -131,7 +131,7 @@ tests! {
             let answer = t.client().send(asked(Method::GET, origin).body(Bytes::new()).unwrap()).await;
             assert_eq!(answer.header("access-control-allow-origin").is_some(), readable, "{origin}");
         }
-        t.clock().advance(Duration::from_secs(600));
+        t.clock().advance(Duration::from_mins(10));
         let expired = t.client().send(asked(Method::GET, "https://app.test").body(Bytes::new()).unwrap()).await;
         assert_eq!(expired.status(), 401);
         assert_eq!(expired.header("access-control-allow-origin"), Some("https://app.test"), "so that it can refresh");
@@ -163,7 +163,7 @@ tests! {
         assert_eq!(narrow.get("id_token"), None);
         let refused = app.userinfo(&t.client(), &text(&narrow, "access_token")).await;
         assert_eq!((refused.status(), refused.code()), (403, "insufficient_scope".to_owned()));
-        t.clock().advance(Duration::from_secs(600));
+        t.clock().advance(Duration::from_mins(10));
         let expired = app.userinfo(&t.client(), &token).await;
         assert_eq!(expired.status(), 401);
         let challenge = expired.header("www-authenticate").unwrap();

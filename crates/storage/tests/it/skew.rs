@@ -83,7 +83,9 @@ async fn meet(world: &World, held: &[Step<'_>], place: usize, other: &[Step<'_>]
     let held = start(gated(world, held, place));
     gate.held(1, || false).await;
     let mut unit = world.unit();
-    other.iter().for_each(|step| step(&mut unit));
+    for step in other {
+        step(&mut unit);
+    }
     let other = start(unit);
     gate.held(2, || other.is_finished()).await;
     gate.open().await;
