@@ -1,3 +1,7 @@
 //! The hosted pages, walked as a person walks them and attacked as a stranger would.
 
+mod guards;
+mod passwords;
+mod recovery;
+mod set_up;
 mod walks;

@@ -29,6 +29,11 @@ pub(crate) async fn realm(t: &TestServer, name: &str) -> String {
     format!("/realms/{name}")
 }
 
+/// The link by which the first administrator is made.
+pub(crate) async fn set_up_link(t: &TestServer) -> String {
+    text(&created(t.operator().post_json("/api/v1/set-up", &json!({})).await), "url")
+}
+
 /// What the management API has made.
 pub(crate) fn created(answer: Answer) -> Value {
     assert_eq!(answer.status(), 201, "{}", answer.text());

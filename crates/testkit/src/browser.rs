@@ -50,8 +50,14 @@ impl Page {
     /// # Panics
     /// If the page has no such form.
     pub fn form(&self, id: &str) -> Form {
+        let found = self.find_form(id);
+        found.unwrap_or_else(|| panic!("no form {id} at {} ({}): {}", self.url, self.status(), self.text()))
+    }
+
+    /// The form that bears `id` or in which an element bears it, if the page has one.
+    pub fn find_form(&self, id: &str) -> Option<Form> {
         let found = Form::all(self.text()).into_iter().find(|(ids, _)| ids.iter().any(|known| known == id));
-        found.unwrap_or_else(|| panic!("no form {id} at {} ({}): {}", self.url, self.status(), self.text())).1
+        found.map(|(_, form)| form)
     }
 
     /// The only form of the page.

@@ -58,6 +58,30 @@ impl Form {
         self
     }
 
+    /// Adds a field that the page does not have, as an attacker can.
+    #[must_use]
+    pub fn insert(mut self, name: &str, value: &str) -> Self {
+        self.fields.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Sends a field under another name, as an attacker can.
+    #[must_use]
+    pub fn rename(mut self, from: &str, to: &str) -> Self {
+        let names = self.fields.iter_mut().map(|(name, _)| name).chain(&mut self.known);
+        for name in names.filter(|name| *name == from) {
+            to.clone_into(name);
+        }
+        self
+    }
+
+    /// Sends the form to another path, as an attacker can.
+    #[must_use]
+    pub fn to(mut self, action: &str) -> Self {
+        action.clone_into(&mut self.action);
+        self
+    }
+
     /// What is submitted by pressing the button of this id; with `None`, the first button.
     ///
     /// # Panics

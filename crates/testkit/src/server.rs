@@ -1,6 +1,7 @@
 //! A whole server in the process of the test.
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,6 +25,7 @@ pub const PUBLIC_URL: &str = "https://id.test";
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     settings: Vec<(&'static str, String)>,
+    slow_hashes: bool,
 }
 
 impl Options {
@@ -32,6 +34,21 @@ impl Options {
     pub fn set(mut self, key: &'static str, value: &str) -> Self {
         self.settings.push((key, value.to_owned()));
         self
+    }
+
+    /// Hashes passwords as hard as a real server does, one at a time, with two in line.
+    #[must_use]
+    pub const fn slow_hashes(mut self) -> Self {
+        self.slow_hashes = true;
+        self
+    }
+
+    fn hashing(&self) -> HashSettings {
+        if !self.slow_hashes {
+            return HashSettings { parameters: HashParameters::insecure_for_tests(), ..HashSettings::default() };
+        }
+        let one = NonZero::<usize>::MIN;
+        HashSettings { workers: one, queue: one.saturating_add(1), ..HashSettings::default() }
     }
 
     fn settings(self, data: &std::path::Path) -> Settings {
@@ -73,6 +90,7 @@ impl TestServer {
     pub async fn start(engine: Engine, options: Options) -> Self {
         let scratch = scratch::store(engine).await;
         let data = tempfile::tempdir().expect("a data folder");
+        let hashing = options.hashing();
         let settings = options.settings(data.path());
         let public_url = settings.public_url.as_deref().expect("a public address").parse().expect("a public address");
         let inbox = Inbox::new();
@@ -80,7 +98,7 @@ impl TestServer {
             clock: scratch.clock(),
             entropy: Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed))),
             key_source: Arc::new(PooledKeys::default()),
-            hashing: HashSettings { parameters: HashParameters::insecure_for_tests(), ..HashSettings::default() },
+            hashing,
             transport: Arc::new(inbox.clone()),
         };
         let assembled = Server::assemble(&settings, public_url, scratch.store.clone(), ambient).await;

@@ -25,7 +25,8 @@ impl EmailKey {
     pub fn parse(text: &str) -> Result<Self, EmailError> {
         let text = text.trim();
         // The Kelvin sign is a K to NFC: a look-alike would become the other address (A128).
-        if text.chars().any(|letter| !letter.is_ascii() && core::iter::once(letter).nfc().all(|plain| plain.is_ascii())) {
+        if text.chars().any(|letter| !letter.is_ascii() && core::iter::once(letter).nfc().all(|plain| plain.is_ascii()))
+        {
             return Err(EmailError);
         }
         let text: String = text.nfc().collect();
