@@ -64,7 +64,7 @@ mod tests {
     fn an_answer_reads_as_facts() {
         let one =
             json!({ "name": "main", "settings": { "tokens": { "access": "5m" } }, "gone": null, "scopes": ["a", "b"] });
-        assert_eq!(plain(&one), "name: main\nsettings:\n  tokens:\n    access: 5m\nscopes: a, b\n");
+        assert_eq!(plain(&one), "name: main\nscopes: a, b\nsettings:\n  tokens:\n    access: 5m\n");
         let two = json!({ "items": [{ "id": 1 }, { "id": 2 }], "next": "x" });
         assert_eq!(plain(&two), "id: 1\n\nid: 2\n\nMore: --after x\n");
         assert_eq!(plain(&json!({ "items": [] })), "None yet.\n");
