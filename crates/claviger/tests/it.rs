@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod it {
+    mod dev;
     mod pressure;
     mod process;
     mod start;

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Credentials {
     pub(super) user_password: Secret<String>,
     pub(super) client_secret: Secret<String>,
+    /// They were made just now: a store that has been seeded before answers to others.
+    pub(super) new: bool,
 }
 
 #[derive(Serialize)]
@@ -40,7 +42,7 @@ impl Credentials {
             Ok(file) => {
                 let read: Read = serde_json::from_reader(file)
                     .with_context(|| format!("{} is damaged; remove it to get new credentials", path.display()))?;
-                Ok(Self { user_password: read.user_password, client_secret: read.client_secret })
+                Ok(Self { user_password: read.user_password, client_secret: read.client_secret, new: false })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let new = Self::new(entropy);
@@ -60,6 +62,7 @@ impl Credentials {
         Self {
             user_password: Secret::new(groups.join("-")),
             client_secret: Secret::new(format!("cvcs_{}", base64url(&secret))),
+            new: true,
         }
     }
 

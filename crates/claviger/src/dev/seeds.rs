@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use claviger_accounts::{AdministrationError, NewAccount};
 use claviger_audit::Cx;
 use claviger_identity::emails::{self, EmailKey};
@@ -33,6 +33,12 @@ const LOOPBACKS: [&str; 2] = ["http://127.0.0.1", "http://[::1]"];
 
 /// Makes what is missing.
 pub(super) async fn plant(services: &Services, cx: &Cx, credentials: &Credentials) -> anyhow::Result<()> {
+    let seeded = services.oauth.client(cx, CLIENT_ID).await?.is_some();
+    ensure!(
+        !(seeded && credentials.new),
+        "this database has the demo's user and clients, but the data folder does not keep their secrets; name the folder \
+         that was used with it (--data), or another database"
+    );
     user(services, cx, &credentials.user_password).await.context("the demo user")?;
     api(services, cx).await.context("the demo API")?;
     confidential_client(services, cx, &credentials.client_secret).await.context("the demo client")?;

@@ -27,13 +27,27 @@ pub(crate) struct Server {
 impl Server {
     /// Serves on free ports with its data in `folder`.
     pub(crate) fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
+        Self::run("serve", folder, variables)
+    }
+
+    /// Runs the development server on free ports with its data in `folder`.
+    pub(crate) fn develop(folder: &Path) -> Self {
+        Self::run("dev", folder, &[])
+    }
+
+    fn run(what: &str, folder: &Path, variables: &[(&str, &str)]) -> Self {
         let mut command = claviger(folder);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data", "data", "--json"]).envs(variables.iter().copied());
+        command.args([what, "--listen", "127.0.0.1:0", "--data", "data", "--json"]).envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary runs");
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("a line");
         let ready = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
         Self { child, ready }
+    }
+
+    /// The ready line.
+    pub(crate) const fn line(&self) -> &serde_json::Value {
+        &self.ready
     }
 
     /// A member of the ready line.
@@ -43,7 +57,8 @@ impl Server {
 
     /// The loopback address behind a member of the ready line.
     pub(crate) fn address(&self, member: &str) -> SocketAddr {
-        let port = self.ready(member).rsplit(':').next().expect("a port").parse().expect("a port");
+        let after = self.ready(member).rsplit(':').next().expect("a port");
+        let port = after.split('/').next().unwrap_or(after).parse().expect("a port");
         SocketAddr::from(([127, 0, 0, 1], port))
     }
 
