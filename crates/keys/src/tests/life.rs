@@ -258,6 +258,18 @@ both_engines! {
         assert_eq!(set().1, 3);
     }
 
+    async fn who_signs_in_to_a_new_realm_first_waits_for_its_rsa_key_but_not_for_ever(scratch) {
+        let world = World::start(scratch).await;
+        let signer = async |realm| world.ring.signer_once_made(&world.scratch.clock, realm, Algorithm::Rs256).await;
+        let acme = world.realm("acme").await;
+        assert!(world.ring.signer(acme.id, Algorithm::Rs256).is_err());
+        let (made, ()) = tokio::join!(signer(acme.id), world.tick());
+        made.unwrap();
+        let other = world.realm("other").await;
+        let (given_up, ()) = tokio::join!(signer(other.id), async { world.advance(Duration::from_secs(10)) });
+        assert!(given_up.is_err());
+    }
+
     async fn f18_a_flipped_bit_is_found_and_the_key_is_neither_used_nor_replaced(scratch) {
         let mut world = World::start(scratch).await;
         let (realm, key) = (world.cx.realm(), world.active(ES256));
