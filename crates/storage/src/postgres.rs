@@ -53,11 +53,15 @@ impl Postgres {
         let setting = roles::APP.setting;
         let looker =
             Connection::spawned(&app.limited(Purpose::Read)).await.map_err(|error| refused(setting, &error))?;
-        roles::insist(&looker, &roles::APP).await?;
+        roles::refuse(roles::check(&looker, &roles::APP).await?)?;
         schema::verify(&looker, setting, known()).await?;
-        let (reader, driver) = Connection::open(&read).await.map_err(|error| refused(roles::READ.setting, &error))?;
+        let setting = roles::READ.setting;
+        let read_looker = Connection::spawned(&read).await.map_err(|error| refused(setting, &error))?;
+        roles::refuse(roles::check(&read_looker, &roles::READ).await?)?;
+        roles::refuse(roles::elsewhere(&looker, &read_looker).await?)?;
+        let first = Connection::open(&read).await.map_err(|error| refused(setting, &error))?;
         Ok(Self {
-            readers: Readers::new(&read, options.readers, (reader, driver)),
+            readers: Readers::new(&read, options.readers, first),
             writers: Arc::new(Pool::new(app.limited(Purpose::Write), options.writers)),
             listers: Pool::new(app.limited(Purpose::Read), LISTERS),
         })

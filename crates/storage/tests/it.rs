@@ -12,6 +12,7 @@ mod it {
     mod lists;
     mod postgres_faults;
     mod postgres_lost;
+    mod postgres_roles;
     mod postgres_walls;
     mod proxy;
     mod skew;

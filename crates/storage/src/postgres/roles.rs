@@ -86,6 +86,10 @@ pub enum RoleFault {
     Encoding(String),
     /// A server older than the oldest supported.
     OldServer(String),
+    /// A standby, which lags behind: decisions are made on the primary.
+    Standby,
+    /// Another database than the one behind `database.url`.
+    OtherDatabase,
 }
 
 impl fmt::Display for RoleProblem {
@@ -106,6 +110,8 @@ impl fmt::Display for RoleProblem {
             RoleFault::OldServer(found) => {
                 write!(f, "and the server there is {found}; {OLDEST} is the oldest supported")
             }
+            RoleFault::Standby => return f.write_str("and the server there is a standby; decisions need the primary"),
+            RoleFault::OtherDatabase => return f.write_str("and the database there is not that of database.url"),
         }?;
         f.write_str("; the SQL that `claviger init` prints makes roles and database as they must be")
     }
@@ -119,9 +125,14 @@ pub async fn check_roles(options: &PostgresOptions) -> Result<Vec<RoleProblem>, 
     let mut problems = Vec::new();
     let app = Address::parse(APP.setting, &options.url)?.limited(Purpose::Read);
     let read = reader(options)?.limited(Purpose::Read);
-    for (address, expected) in [(app, &APP), (read, &READ)] {
-        let connection = Connection::spawned(&address).await.map_err(|error| refused(expected.setting, &error))?;
-        problems.extend(check(&connection, expected).await?);
+    let open = async |address, expected: &Expected| {
+        Connection::spawned(address).await.map_err(|error| refused(expected.setting, &error))
+    };
+    let (app, read) = (open(&app, &APP).await?, open(&read, &READ).await?);
+    problems.extend(check(&app, &APP).await?);
+    problems.extend(check(&read, &READ).await?);
+    if problems.is_empty() {
+        problems.extend(elsewhere(&app, &read).await?);
     }
     Ok(problems)
 }
@@ -159,7 +170,7 @@ const LOOK: &str = "select session_user::text, \
     (select min(c.relname::text) from pg_class c where c.relnamespace = to_regnamespace('public') \
         and c.relkind in ('r', 'p') and not c.relrowsecurity), \
     current_setting('server_encoding'), current_setting('server_version_num')::int4, \
-    current_setting('server_version')";
+    current_setting('server_version'), pg_is_in_recovery()";
 
 /// Looks at the role behind one connection.
 pub(super) async fn check(connection: &Connection, expected: &Expected) -> Result<Vec<RoleProblem>, OpenError> {
@@ -184,12 +195,26 @@ pub(super) async fn check(connection: &Connection, expected: &Expected) -> Resul
     let encoding: String = row.get(8);
     faults.extend((encoding != "UTF8").then_some(RoleFault::Encoding(encoding)));
     faults.extend((row.get::<_, i32>(9) < OLDEST * 10_000).then(|| RoleFault::OldServer(row.get(10))));
+    faults.extend(row.get::<_, bool>(11).then_some(RoleFault::Standby));
     let role: String = row.get(0);
     Ok(faults.into_iter().map(|fault| RoleProblem { setting: expected.setting, role: role.clone(), fault }).collect())
 }
 
-/// The same, and the first problem ends the start.
-pub(super) async fn insist(connection: &Connection, expected: &Expected) -> Result<(), OpenError> {
-    let problems = check(connection, expected).await?;
-    problems.first().map_or(Ok(()), |problem| Err(OpenError::Options(problem.to_string())))
+/// The first of `problems` as the reason not to start.
+pub(super) fn refuse(problems: impl IntoIterator<Item = RoleProblem>) -> Result<(), OpenError> {
+    problems.into_iter().next().map_or(Ok(()), |problem| Err(OpenError::Options(problem.to_string())))
+}
+
+/// Whether keyed reads go to another database than units: each has a change log with an identity of its own.
+pub(super) async fn elsewhere(app: &Connection, read: &Connection) -> Result<Option<RoleProblem>, OpenError> {
+    let asked = "select session_user::text, (select id from log_identity), \
+        (select oid from pg_database where datname = current_database())";
+    let identity = async |connection: &Connection, setting| {
+        let rows = connection.client().query_typed(asked, &[]).await.map_err(|error| refused(setting, &error))?;
+        let row = rows.first().ok_or_else(|| OpenError::Engine(format!("{setting}: no answer")))?;
+        Ok::<(String, (Option<Vec<u8>>, u32)), OpenError>((row.get(0), (row.get(1), row.get(2))))
+    };
+    let ((_, of_units), (role, of_reads)) = (identity(app, APP.setting).await?, identity(read, READ.setting).await?);
+    let problem = RoleProblem { setting: READ.setting, role, fault: RoleFault::OtherDatabase };
+    Ok((of_units != of_reads).then_some(problem))
 }

@@ -65,15 +65,18 @@ impl ScratchDatabase {
 
     /// A connection as the cluster's superuser, for what a test does behind the engine's back.
     pub async fn owner(&self) -> Result<tokio_postgres::Client, OpenError> {
-        let address = self.owner.database(&self.name).limited(Purpose::Migrate);
+        self.owner_of(&self.name).await
+    }
+
+    /// The same to another database of the cluster.
+    pub async fn owner_of(&self, database: &str) -> Result<tokio_postgres::Client, OpenError> {
+        let address = self.owner.database(database).limited(Purpose::Migrate);
         let (client, driver) =
             address.config().connect(tokio_postgres::NoTls).await.map_err(|e| refused(VARIABLE, &e))?;
         tokio::spawn(driver);
         Ok(client)
     }
-}
 
-impl ScratchDatabase {
     /// Adds the tables of `text`, a migration as those in `migrations/`, with their walls and without recording it.
     pub async fn extend(&self, text: &str) -> Result<(), OpenError> {
         let extra = migration("9999_scratch", text, Dialect::Postgres);
@@ -160,18 +163,27 @@ impl Cluster {
         self.run("set application_name = 'claviger_scratch'").await?;
         self.run(roles::GROUPS).await?;
         self.run(LOGINS).await?;
-        let stale = format!(
-            "select datname::text from pg_database d where datname ~ '^claviger_scratch_[0-9]+_[0-9]+$' \
-                and (split_part(datname, '_', 3) = '{}' or not exists (select 1 from pg_stat_activity a \
-                where a.application_name = 'claviger_scratch' and a.pid::text = split_part(datname, '_', 3))) \
-             union all select datname::text from pg_database where datname ~ '^claviger_building_' \
-             union all select datname::text from pg_database where datname ~ '^claviger_template_' \
-                and datname <> '{}' \
-                and (pg_stat_file('base/' || oid || '/PG_VERSION')).modification < now() - interval '1 day'",
-            self.backend, self.template
+        // Whoever bears the number of a backend that is gone, or of one before ours that had the same.
+        let gone = |name: &str| {
+            format!(
+                "{name} ~ '^claviger_scratch_[0-9]+_' and (split_part({name}, '_', 3) = '{}' or not exists \
+                (select 1 from pg_stat_activity where application_name = 'claviger_scratch' \
+                and pid::text = split_part({name}, '_', 3)))",
+                self.backend
+            )
+        };
+        let databases = format!(
+            "select datname::text from pg_database where {} or datname ~ '^claviger_building_' \
+            or (datname ~ '^claviger_template_' and datname <> '{}' \
+            and (pg_stat_file('base/' || oid || '/PG_VERSION')).modification < now() - interval '1 day')",
+            gone("datname"),
+            self.template
         );
-        for name in self.names(&stale).await? {
+        for name in self.names(&databases).await? {
             let _ = self.run(&format!("drop database if exists {name} with (force)")).await;
+        }
+        for name in self.names(&format!("select rolname::text from pg_roles where {}", gone("rolname"))).await? {
+            let _ = self.run(&format!("drop role if exists {name}")).await;
         }
         let template = &self.template;
         if self.names(&format!("select datname::text from pg_database where datname = '{template}'")).await?.is_empty()
