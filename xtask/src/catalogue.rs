@@ -220,10 +220,11 @@ mod tests {
             | A003 | | x | later | not exposed: no page |\n| F01 | | x | overtaken | not exposed: no disk |\n\
             | F02 | | x | half | partly: one path |\n";
         let rows = read_rows(text).unwrap();
-        // The word is put in later, so that these names are not taken for tests of this file.
+        // The words are put in later, so that these names are not taken for tests of this file.
         let source = "#[test]\n$ a001_is_refused() {}\nasync $ f01_survives(t: T) {}\n// $ a002_in_a_comment()\n\
-            mod f02_on_each_engine {\n$ a999_nowhere() {}\n$ f2_short() {}\n$ a0011_long() {}\n"
-            .replace('$', "fn");
+            @ f02_on_each_engine {\n$ a999_nowhere() {}\n$ f2_short() {}\n$ a0011_long() {}\n"
+            .replace('$', "fn")
+            .replace('@', "mod");
         let mut tests = Tests::new();
         for name in names_with_an_id(&source) {
             tests.entry(row_id(&name).unwrap()).or_default().push(name);
