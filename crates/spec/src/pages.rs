@@ -3,5 +3,6 @@
 mod guards;
 mod passwords;
 mod recovery;
+mod secrets;
 mod set_up;
 mod walks;

@@ -20,22 +20,22 @@ pub(crate) async fn user(t: &TestServer, email: &str) -> Value {
 pub(crate) async fn user_in(t: &TestServer, base: &str, email: &str) -> Value {
     let body =
         json!({ "email": email, "email_verified": true, "password": PASSWORD, "claims": { "name": "Ada Lovelace" } });
-    created(t.operator().post_json(&format!("{base}/api/v1/users"), &body).await)
+    created(&t.operator().post_json(&format!("{base}/api/v1/users"), &body).await)
 }
 
 /// A realm, and what stands before its paths.
 pub(crate) async fn realm(t: &TestServer, name: &str) -> String {
-    created(t.operator().post_json("/api/v1/realms", &json!({ "name": name, "display_name": "Acme" })).await);
+    created(&t.operator().post_json("/api/v1/realms", &json!({ "name": name, "display_name": "Acme" })).await);
     format!("/realms/{name}")
 }
 
 /// The link by which the first administrator is made.
 pub(crate) async fn set_up_link(t: &TestServer) -> String {
-    text(&created(t.operator().post_json("/api/v1/set-up", &json!({})).await), "url")
+    text(&created(&t.operator().post_json("/api/v1/set-up", &json!({})).await), "url")
 }
 
 /// What the management API has made.
-pub(crate) fn created(answer: Answer) -> Value {
+pub(crate) fn created(answer: &Answer) -> Value {
     assert_eq!(answer.status(), 201, "{}", answer.text());
     answer.json()
 }
@@ -131,7 +131,7 @@ pub(crate) async fn app_with(t: &TestServer, base: &str, settings: Value) -> App
     }
     let kind = if all["token_endpoint_auth_method"] == "none" { "public" } else { "confidential" };
     let body = json!({ "name": "Notes", "kind": kind, "settings": all });
-    let made = created(t.operator().post_json(&format!("{base}/api/v1/clients"), &body).await);
+    let made = created(&t.operator().post_json(&format!("{base}/api/v1/clients"), &body).await);
     App {
         client_id: made["client_id"].as_str().expect("a client_id").to_owned(),
         secret: made["client_secret"].as_str().map(str::to_owned),

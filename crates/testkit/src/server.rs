@@ -212,6 +212,27 @@ impl TestServer {
         owner.query_one(sql::DURABLE.text, &[]).await.expect("the database answers").get(0)
     }
 
+    /// Everything that the store keeps, as whoever steals it would get it: the bytes of the files, or every row as text.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    pub async fn stolen(&self) -> Vec<u8> {
+        if let Some(file) = self.scratch.file() {
+            let beside = ["", "-wal"].map(|suffix| format!("{}{suffix}", file.display()));
+            return beside.into_iter().flat_map(|path| std::fs::read(path).unwrap_or_default()).collect();
+        }
+        let database = self.scratch.database().expect("a store is a file or a database");
+        let owner = database.owner().await.expect("the owner connects");
+        let tables = "select quote_ident(tablename) from pg_tables where schemaname = 'public'";
+        let mut all = String::new();
+        for table in owner.query(tables, &[]).await.expect("the database answers") {
+            let rows = format!("select coalesce(string_agg(t::text, ' '), '') from {} t", table.get::<_, String>(0));
+            let row = owner.query_one(&rows, &[]).await.expect("the database answers");
+            all.push_str(&row.get::<_, String>(0));
+        }
+        all.into_bytes()
+    }
+
     /// Tells the listener to drain, and completes when it has.
     ///
     /// # Panics

@@ -166,6 +166,23 @@ tests! {
         assert_eq!(stolen.status(), 403, "a form of one session is none of another");
     }
 
+    async fn a029_consent_names_the_host_and_every_scope_and_shows_no_foreign_picture(t: TestServer) {
+        user(&t, ADA).await;
+        let name = "Acme Bank <img src=https://evil.tld/logo.png>";
+        let app = app_with(&t, "", json!({ "redirect_uris": ["https://notes.evil.tld/cb"] })).await;
+        let body = json!({ "name": name });
+        t.operator().patch_json(&format!("/api/v1/clients/{}", app.client_id), &body).await;
+        let mut browser = signed_in(&t, ADA).await;
+        let changes = [("redirect_uri", "https://notes.evil.tld/cb"), ("scope", "openid email notes:read")];
+        let page = ask(&mut browser, &app, &changes).await;
+        assert_eq!(page.path(), "/consent", "{}", page.text());
+        for told in ["notes.evil.tld", "See your email address", "notes:read", "Acme Bank &#60;img"] {
+            assert!(page.text().contains(told), "{told}: {}", page.text());
+        }
+        assert!(!page.text().contains("<img"), "{}", page.text());
+        assert!(page.header("content-security-policy").unwrap().contains("img-src 'self' data:"));
+    }
+
     async fn a032_a_request_goes_on_only_in_the_browser_that_began_it(t: TestServer) {
         user(&t, ADA).await;
         let app = app(&t).await;
@@ -244,7 +261,7 @@ tests! {
 
     async fn a088_a_half_finished_sign_in_is_nobody(t: TestServer) {
         let body = json!({ "email": ADA, "email_verified": false, "password": PASSWORD });
-        crate::people::created(t.operator().post_json("/api/v1/users", &body).await);
+        crate::people::created(&t.operator().post_json("/api/v1/users", &body).await);
         let (app, mut browser) = (app(&t).await, t.browser());
         let page = ask(&mut browser, &app, &[]).await;
         let page = submit_sign_in(&mut browser, &page, ADA, PASSWORD).await;

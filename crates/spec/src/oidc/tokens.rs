@@ -8,7 +8,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::people::{
-    ADA, App, app, app_with, basic, bearer, claims, logged, peer, public_app, query, realm, signed_in, text, user,
+    ADA, App, app, app_with, basic, bearer, claims, created, logged, peer, public_app, query, realm, signed_in, text,
+    user,
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -38,6 +39,22 @@ tests! {
         assert!(text(&access, "sub").starts_with("svc_"), "A026: machines have a namespace of their own");
         let answer = app.userinfo(&t.client(), &text(&tokens, "access_token")).await;
         assert_eq!(answer.status(), 401, "there is no person behind it");
+    }
+
+    async fn a026_a_client_that_is_called_like_a_person_is_still_a_machine(t: TestServer) {
+        let ada = user(&t, ADA).await;
+        for reserved in ["usr_x", "svc_x"] {
+            let body = json!({ "client_id": reserved, "name": "Notes", "settings": { "grant_types": ["client_credentials"] } });
+            assert_eq!(t.operator().post_json("/api/v1/clients", &body).await.status(), 400, "{reserved}");
+        }
+        let body = json!({ "client_id": ada["subject"], "name": "Notes", "settings": { "grant_types": ["client_credentials"] } });
+        let made = created(&t.operator().post_json("/api/v1/clients", &body).await);
+        let app = App { client_id: text(&made, "client_id"), secret: Some(text(&made, "client_secret")), base: String::new() };
+        let tokens: Value = app.token(&t.client(), &[("grant_type", "client_credentials")]).await.json();
+        let access = text(&tokens, "access_token");
+        assert_ne!(claims(&access)["sub"], ada["subject"]);
+        assert!(text(&claims(&access), "sub").starts_with("svc_"));
+        assert_eq!(app.userinfo(&t.client(), &access).await.status(), 401);
     }
 
     async fn a024_a_grant_that_nobody_or_not_this_client_has_is_refused(t: TestServer) {
@@ -82,7 +99,7 @@ tests! {
     async fn credentials_in_the_header_are_form_encoded(t: TestServer) {
         let body = json!({ "name": "Odd", "client_secret": "a+b%c&d=e/f:g!aaaaaaaaaaaaaaaaaaaa",
             "settings": { "grant_types": ["client_credentials"] } });
-        let made = crate::people::created(t.operator().post_json("/api/v1/clients", &body).await);
+        let made = created(&t.operator().post_json("/api/v1/clients", &body).await);
         let encoded: String = form_urlencoded::byte_serialize(b"a+b%c&d=e/f:g!aaaaaaaaaaaaaaaaaaaa").collect();
         let header = basic(made["client_id"].as_str().unwrap(), &encoded);
         let answer = post(&t.client(), Some(&header), &[("grant_type", "client_credentials")]).await;

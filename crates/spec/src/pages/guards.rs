@@ -155,6 +155,19 @@ tests! {
         assert!(!is_signed_in(&mut replay).await);
     }
 
+    async fn a086_a_session_that_an_administrator_ends_is_dead_at_the_next_request(t: TestServer) {
+        let ada = user(&t, ADA).await;
+        let app = app(&t).await;
+        let mut browser = signed_in(&t, ADA).await;
+        let tokens = app.tokens(&t, &mut browser).await;
+        let path = format!("/api/v1/users/{}/sign-out", crate::people::text(&ada, "id"));
+        let answer = t.operator().post_json(&path, &serde_json::json!({})).await;
+        assert!(answer.status() < 300, "{}", answer.text());
+        assert!(!is_signed_in(&mut browser).await);
+        assert_eq!(app.userinfo(&t.client(), &crate::people::text(&tokens, "access_token")).await.status(), 401);
+        assert_eq!(app.refresh(&t.client(), &crate::people::text(&tokens, "refresh_token")).await.code(), "invalid_grant");
+    }
+
     async fn a089_no_step_can_be_skipped(t: TestServer) {
         user(&t, ADA).await;
         let mut browser = t.browser();
@@ -278,6 +291,42 @@ tests! {
             let page = browser.open(path).await;
             assert_eq!(page.header("cross-origin-opener-policy"), Some("same-origin"), "{path}");
             assert_eq!(page.header("cross-origin-resource-policy"), Some("same-origin"), "{path}");
+        }
+    }
+
+    async fn a099_one_realms_cookie_means_nothing_in_another(t: TestServer) {
+        let base = crate::people::realm(&t, "acme").await;
+        crate::people::user_in(&t, &base, ADA).await;
+        user(&t, ADA).await;
+        let (mut main, mut acme) = (signed_in(&t, ADA).await, t.browser());
+        sign_in_at(&mut acme, &base, ADA, PASSWORD).await;
+        let (of_main, of_acme) = (main.cookie("__Host-sid").unwrap().to_owned(), acme.cookie("__Host-sid-acme").unwrap().to_owned());
+        main.plant("__Host-sid-acme", &of_main);
+        assert_eq!(main.open("/realms/acme/account").await.path(), "/realms/acme/login");
+        acme.plant("__Host-sid", &of_acme);
+        assert!(!is_signed_in(&mut acme).await);
+    }
+
+    async fn a099_the_host_header_chooses_no_issuer(t: TestServer) {
+        for host in ["evil.tld", "id.test.evil.tld", "acme.id.test"] {
+            let request = http::Request::builder().uri("/.well-known/openid-configuration").header("host", host);
+            let answer = t.client().send(request.body(bytes::Bytes::new()).unwrap()).await;
+            assert_eq!(answer.status(), 421, "{host}");
+            assert!(!answer.text().contains("evil.tld"), "{}", answer.text());
+        }
+    }
+
+    async fn a214_no_parameter_chooses_where_a_sign_in_leads(t: TestServer) {
+        user(&t, ADA).await;
+        for target in ["//evil.tld", "\\evil.tld", "https:evil.tld", "https://evil.tld", "%252f%252fevil.tld", "/\tevil.tld"] {
+            for name in ["return_to", "next", "redirect", "continue", "request"] {
+                let mut browser = t.browser();
+                let query = crate::people::query(&[(name, target)]);
+                let page = browser.open(&format!("/login?{query}")).await;
+                let form = page.form("sign-in").fill("email", ADA).fill("password", PASSWORD).insert(name, target);
+                let answer = browser.submit_once(&page, &form, None).await;
+                assert_eq!(answer.location(), Some("/account"), "{name}={target}");
+            }
         }
     }
 

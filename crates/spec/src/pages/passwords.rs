@@ -95,6 +95,28 @@ tests! {
         assert!(crate::people::digits(&mail.text).is_none(), "and no code: {}", mail.text);
     }
 
+    async fn a101_the_same_is_written_for_everybody(t: TestServer) {
+        user(&t, ADA).await;
+        let mut written = Vec::new();
+        for (email, from) in [(ADA, "192.0.2.1"), (NOBODY, "192.0.2.2")] {
+            let before = t.durable_rows().await;
+            guess(&t, from, email).await;
+            let after_guess = t.durable_rows().await;
+            let mut browser = t.browser_at(peer(from));
+            let page = browser.open("/recover").await;
+            browser.submit(&page, &page.only_form().fill("email", email)).await;
+            let after_recovery = t.durable_rows().await;
+            let page = browser.open("/signup").await;
+            browser.submit(&page, &sign_up_form(&page, email, OTHER_PASSWORD)).await;
+            let after_sign_up = t.durable_rows().await;
+            written.push([after_guess - before, after_recovery - after_guess, after_sign_up - after_recovery]);
+            t.deliver("main").await;
+            assert_eq!(t.inbox().all().iter().filter(|received| received.mail.to == email).count(), 2, "{email}");
+        }
+        assert_eq!(written[0], written[1]);
+        assert!(written[0].iter().all(|rows| *rows > 0), "{written:?}");
+    }
+
     async fn a102_of_parallel_guesses_only_the_free_ones_are_judged(t: TestServer) {
         user(&t, ADA).await;
         let guesses: Vec<_> = (0..40u8)
@@ -176,7 +198,7 @@ tests! {
             let letter = |place: u32| char::from_u32(0x4e00 + place * place * 7 % 5_003).unwrap();
             let phrase: String = (0..length).map(letter).collect();
             let email = format!("user{number}@example.com");
-            created(t.operator().post_json("/api/v1/users", &json!({ "email": email, "email_verified": true, "password": phrase })).await);
+            created(&t.operator().post_json("/api/v1/users", &json!({ "email": email, "email_verified": true, "password": phrase })).await);
             let mut cut = phrase.clone();
             cut.pop();
             assert_eq!(sign_in_at(&mut t.browser(), "", &email, &cut).await.status(), 422, "nothing is cut off");
@@ -220,7 +242,7 @@ tests! {
     async fn a113_the_same_characters_verify_however_they_are_encoded(t: TestServer) {
         let composed = "caf\u{e9} orchard 12 \u{1f600} thunder ";
         let decomposed = "cafe\u{301} orchard 12 \u{1f600} thunder ";
-        created(t.operator().post_json("/api/v1/users", &json!({ "email": ADA, "email_verified": true, "password": composed })).await);
+        created(&t.operator().post_json("/api/v1/users", &json!({ "email": ADA, "email_verified": true, "password": composed })).await);
         assert_eq!(sign_in_at(&mut t.browser(), "", ADA, decomposed).await.path(), "/account");
         assert_eq!(sign_in_at(&mut t.browser(), "", ADA, composed.trim_end()).await.status(), 422, "a space counts");
         let mut browser = t.browser();

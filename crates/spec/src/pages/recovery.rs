@@ -176,7 +176,7 @@ tests! {
     }
 
     async fn a128_mail_goes_to_the_stored_spelling(t: TestServer) {
-        created(t.operator().post_json("/api/v1/users", &json!({ "email": "Ada@example.com", "email_verified": true, "password": PASSWORD })).await);
+        created(&t.operator().post_json("/api/v1/users", &json!({ "email": "Ada@example.com", "email_verified": true, "password": PASSWORD })).await);
         ask(&mut t.browser(), "aDA@EXAMPLE.COM").await;
         assert_eq!((mails(&t, "Ada@example.com").await, mails(&t, "aDA@EXAMPLE.COM").await), (1, 0));
     }
@@ -198,6 +198,21 @@ tests! {
         }
         assert_eq!(mails(&t, ADA).await, 5);
         assert_eq!(sign_in_at(&mut t.browser(), "", ADA, PASSWORD).await.path(), "/account");
+    }
+
+    async fn a135_whoever_proves_a_mailbox_keeps_nothing_that_another_has_prepared(t: TestServer) {
+        let mut attacker = t.browser();
+        let page = attacker.open("/signup").await;
+        let prepared = attacker.submit(&page, &sign_up_form(&page, ADA, OTHER_PASSWORD)).await;
+        t.deliver("main").await;
+        let mut owner = t.browser();
+        let page = crate::people::sign_up(&mut owner, "", ADA).await;
+        let digits = code(&t, "main", ADA).await;
+        assert_eq!(submit_code(&mut owner, &page, &digits).await.path(), "/account");
+        assert_eq!(submit_code(&mut attacker, &prepared, &digits).await.status(), 422);
+        assert_eq!(sign_in_at(&mut t.browser(), "", ADA, OTHER_PASSWORD).await.status(), 422);
+        assert_eq!(sign_in_at(&mut t.browser(), "", ADA, PASSWORD).await.path(), "/account");
+        assert!(!is_signed_in(&mut attacker).await);
     }
 
     async fn a123_a_stranger_cannot_change_an_account(t: TestServer) {
