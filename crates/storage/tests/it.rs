@@ -15,6 +15,7 @@ mod it {
     mod postgres_roles;
     mod postgres_walls;
     mod proxy;
+    mod quiet;
     mod skew;
     mod stand_in;
     mod statements;

@@ -15,8 +15,9 @@ const ALIKE: u32 = 10;
 
 /// Writes the statistics of every index and has the planner read them.
 pub(super) fn write(connection: &Connection) -> rusqlite::Result<()> {
-    // Makes the table of statistics, which no statement can make by name.
-    connection.execute_batch("analyze; delete from sqlite_stat1")?;
+    // Makes the table of statistics, which no statement can make by name; the limit keeps it from reading the rows.
+    connection
+        .execute_batch("pragma analysis_limit = 1; analyze; delete from sqlite_stat1; pragma analysis_limit = 0")?;
     let mut indexes = connection.prepare(
         "select t.name, i.name, i.\"unique\", i.partial, \
             (select group_concat(c.name, ' ') from pragma_index_info(i.name) c) \

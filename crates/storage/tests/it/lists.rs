@@ -53,4 +53,16 @@ both_engines! {
         let list = store.list(world.realm, &EPOCHS, args![world.realm, id], |row| row.get::<i64>(0));
         assert_eq!(list.await.unwrap(), [1], "and the next one is served");
     }
+
+    async fn lists_whose_callers_have_gone_make_room_for_the_next(scratch) {
+        let world = World::on(scratch).await;
+        let id = world.person("a").await;
+        let store = &world.scratch.store;
+        for _ in 0..8 {
+            let endless = store.list(world.realm, &ENDLESS, args![], |row| row.get::<i64>(0));
+            assert!(tokio::time::timeout(Duration::from_millis(20), endless).await.is_err());
+        }
+        let list = store.list(world.realm, &EPOCHS, args![world.realm, id], |row| row.get::<i64>(0));
+        assert_eq!(list.await.unwrap(), [1]);
+    }
 }
