@@ -17,3 +17,15 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     deny.args(["--locked", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]);
     command::run(&mut deny)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a073_the_rsa_code_that_leaks_by_timing_is_banned_and_absent() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let policy = std::fs::read_to_string(root.join("deny.toml")).unwrap();
+        assert!(policy.lines().any(|line| line.contains("\"rsa\"")), "deny.toml bans the crate");
+        let lock = std::fs::read_to_string(root.join("Cargo.lock")).unwrap();
+        assert!(!lock.contains("name = \"rsa\""), "nothing brings it in");
+    }
+}

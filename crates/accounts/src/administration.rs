@@ -69,7 +69,11 @@ impl Accounts {
         let hash = match new.password {
             None => None,
             Some(password) => {
-                match self.passwords.choose(password, &[new.email.local_part(), &realm.display_name]).await {
+                match self
+                    .passwords
+                    .choose(realm.settings.passwords.minimum, password, &[new.email.local_part(), &realm.display_name])
+                    .await
+                {
                     Ok(hash) => Some(hash),
                     Err(NewPasswordError::Refused(refusal)) => return Err(AdministrationError::Password(refusal)),
                     Err(NewPasswordError::Unavailable(fault)) => return Err(fault.into()),
@@ -114,7 +118,7 @@ impl Accounts {
     /// Sets a user's password and ends everything that was signed in.
     pub async fn set_password(&self, cx: &Cx, user: UserId, new: &Secret<String>) -> Result<(), AdministrationError> {
         let realm = self.realm(cx)?;
-        let hash = match self.passwords.choose(new, &[&realm.display_name]).await {
+        let hash = match self.passwords.choose(realm.settings.passwords.minimum, new, &[&realm.display_name]).await {
             Ok(hash) => hash,
             Err(NewPasswordError::Refused(refusal)) => return Err(AdministrationError::Password(refusal)),
             Err(NewPasswordError::Unavailable(fault)) => return Err(fault.into()),

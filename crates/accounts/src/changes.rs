@@ -62,11 +62,12 @@ impl Accounts {
         let right = self.passwords.prove_user(cx, session.user, current).await?;
         let email = emails::main_of(cx, session.user).await?;
         let local = email.as_ref().map_or("", |email| email.address.rsplit_once('@').map_or("", |(local, _)| local));
-        let hash = match self.passwords.choose(new, &[local, &realm.display_name]).await {
-            Ok(hash) => hash,
-            Err(NewPasswordError::Refused(refusal)) => return Err(ChangeError::Password(refusal)),
-            Err(NewPasswordError::Unavailable(fault)) => return Err(fault.into()),
-        };
+        let hash =
+            match self.passwords.choose(realm.settings.passwords.minimum, new, &[local, &realm.display_name]).await {
+                Ok(hash) => hash,
+                Err(NewPasswordError::Refused(refusal)) => return Err(ChangeError::Password(refusal)),
+                Err(NewPasswordError::Unavailable(fault)) => return Err(fault.into()),
+            };
         let proofs = [right.proven.clone()];
         let complete =
             Complete::judge(&proofs, &Requirement::ORDINARY, cx.now()).map_err(|_| ChangeError::SignedOut)?;

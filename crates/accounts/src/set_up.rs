@@ -109,7 +109,7 @@ impl Accounts {
         claims.set("name", name.trim().into()).map_err(|_| SetUpError::Name)?;
         let realm = self.realm(cx)?;
         let words = [email.local_part(), name.trim(), &realm.display_name];
-        let chosen = match self.passwords.choose(password, &words).await {
+        let chosen = match self.passwords.choose(realm.settings.passwords.minimum, password, &words).await {
             Ok(chosen) => chosen,
             Err(NewPasswordError::Refused(refusal)) => return Err(SetUpError::Password(refusal)),
             Err(NewPasswordError::Unavailable(fault)) => return Err(fault.into()),

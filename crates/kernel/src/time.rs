@@ -175,7 +175,12 @@ mod tests {
     }
 
     #[test]
-    fn arithmetic_saturates_instead_of_wrapping() {
+    fn f25_odd_times_neither_wrap_nor_panic() {
+        for odd in [i64::MIN, -1, 0, i64::from(i32::MAX) * 1_000_000 + 1_000_000, i64::MAX] {
+            let odd = Timestamp::from_micros(odd);
+            assert!(odd.to_string().ends_with('Z'));
+            assert!(odd.minus(Duration::MAX) <= odd && odd.plus(Duration::MAX) >= odd);
+        }
         let last = Timestamp::from_micros(i64::MAX);
         assert_eq!(last.plus(Duration::MAX), last);
         assert_eq!(Timestamp::from_micros(0).since(last), Duration::ZERO);

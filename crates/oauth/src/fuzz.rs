@@ -34,7 +34,7 @@ mod tests {
     use claviger_kernel::{Entropy, SeededEntropy};
 
     #[test]
-    fn mutated_addresses_and_scopes_neither_panic_nor_pass() {
+    fn a229_mutated_addresses_and_scopes_neither_panic_nor_pass() {
         let corpus: &[&str] = &[
             "https://app.example.com/cb",
             "http://127.0.0.1:8080/cb",

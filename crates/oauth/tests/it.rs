@@ -4,6 +4,7 @@
 
 mod it {
     mod authorize;
+    mod dump;
     pub(crate) mod house;
     mod machines;
     mod tokens;

@@ -80,6 +80,14 @@ tests! {
         }
     }
 
+    async fn a183_a_user_id_in_an_anonymous_body_counts_for_nothing(t: TestServer) {
+        let (ada, _) = user(&t, "ada@example.com", &["admin"]).await;
+        let body = json!({ "user_id": ada, "userId": ada, "actor": ada });
+        for path in [format!("/api/v1/users/{ada}/disable"), "/api/v1/clients".to_owned(), "/api/v1/set-up".to_owned()] {
+            assert_eq!(t.client().post_json(&path, &body).await.status(), 401, "{path}");
+        }
+    }
+
     async fn a182_unknown_members_are_refused(t: TestServer) {
         let operator = t.operator();
         for (path, body) in [

@@ -36,8 +36,11 @@ impl Accounts {
         if !limits::may_ask(cx).await? {
             return Err(StepError::Limited);
         }
-        let hash =
-            self.passwords.choose(password, &[email.local_part(), name, &realm.display_name]).await.map_err(refusal)?;
+        let hash = self
+            .passwords
+            .choose(realm.settings.passwords.minimum, password, &[email.local_part(), name, &realm.display_name])
+            .await
+            .map_err(refusal)?;
         let pending = Pending {
             email: email.address().to_owned(),
             name: name.to_owned(),

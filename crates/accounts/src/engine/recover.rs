@@ -54,7 +54,11 @@ impl Accounts {
     ) -> Result<Step, StepError> {
         let realm = self.realm(cx)?;
         let key = EmailKey::parse(address).map_err(|_| StepError::Gone)?;
-        let hash = self.passwords.choose(password, &[key.local_part(), &realm.display_name]).await.map_err(refusal)?;
+        let hash = self
+            .passwords
+            .choose(realm.settings.passwords.minimum, password, &[key.local_part(), &realm.display_name])
+            .await
+            .map_err(refusal)?;
         // A disabled user cannot come back by a reset, and one reset voids another that was begun before it (A121).
         let found = users::by_id(cx, user).await?;
         let active = found.as_ref().and_then(users::User::active).filter(|user| user.epoch() == epoch);

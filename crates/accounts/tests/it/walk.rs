@@ -57,6 +57,20 @@ both_engines! {
         assert!(!house.session_is_good(&used).await, "24 hours are over, however much it was used");
     }
 
+    async fn a135_whoever_signed_up_first_with_somebodys_address_has_nothing_in_the_account(scratch) {
+        let house = House::open(scratch).await;
+        let mut stranger = house.flow(State::SignUp).await;
+        let theirs = Secret::from(OTHER_PASSWORD);
+        let input = Input::SignUp { name: "Eve", email: "ada@example.com", password: &theirs };
+        house.step(&mut stranger, input).await.unwrap();
+        let stale = house.code("ada@example.com").await;
+        let owner = house.sign_up("ada@example.com", PASSWORD).await;
+        assert!(house.session_is_good(&owner.opened.cookie).await);
+        assert!(house.step(&mut stranger, Input::Code(&stale)).await.is_err(), "the address is taken by its owner now");
+        assert_eq!(house.sign_in("ada@example.com", OTHER_PASSWORD).await.unwrap_err(), StepError::Wrong);
+        assert!(house.sign_in("ada@example.com", PASSWORD).await.is_ok());
+    }
+
     async fn a089_a_state_moves_on_only_by_proof(scratch) {
         let house = House::open(scratch).await;
         let mut flow = house.flow(State::SignUp).await;

@@ -208,6 +208,43 @@ both_engines! {
         no_grant(house.refresh("app", &offline.refresh_token.unwrap()).await);
     }
 
+    async fn a084_two_devices_that_refresh_at_once_lose_nothing(scratch) {
+        let house = Arc::new(House::open(scratch).await);
+        house.client("app", |_| {}).await;
+        let mut devices = Vec::new();
+        for _ in 0..2 {
+            let code = house.code("app", &[]).await;
+            devices.push(house.exchange("app", &code).await.unwrap().refresh_token.unwrap());
+        }
+        for _ in 0..5 {
+            let both: Vec<_> = devices
+                .iter()
+                .map(|token| {
+                    let (house, token) = (Arc::clone(&house), token.clone());
+                    tokio::spawn(async move { house.refresh("app", &token).await })
+                })
+                .collect();
+            devices.clear();
+            for one in both {
+                devices.push(one.await.unwrap().unwrap().refresh_token.unwrap());
+            }
+        }
+        assert_ne!(devices[0], devices[1]);
+    }
+
+    async fn f24_what_has_expired_is_refused_although_nobody_swept_it(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        let code = house.code("app", &[]).await;
+        let tokens = house.exchange("app", &code).await.unwrap();
+        let late = house.code("app", &[]).await;
+        house.scratch.clock.advance(Duration::from_hours(24 * 31));
+        no_grant(house.exchange("app", &late).await);
+        assert!(!house.is_live(&tokens.access_token).await);
+        no_grant(house.refresh("app", &tokens.refresh_token.unwrap()).await);
+        assert!(sessions::by_id(&house.cx, house.session.id).await.is_err());
+    }
+
     async fn tokens_outlive_a_session_that_merely_idled_out(scratch) {
         let house = House::open(scratch).await;
         house.client("app", |_| {}).await;
