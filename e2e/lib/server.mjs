@@ -49,6 +49,8 @@ export class Server {
     let complaint = '';
     child.stdout.on('data', (bytes) => (said += bytes));
     child.stderr.on('data', (bytes) => (complaint += bytes));
+    // A command that reads nothing may be gone before its input is.
+    child.stdin.on('error', () => {});
     child.stdin.end(options.input ?? '');
     const [code] = await once(child, 'close');
     if (code !== 0) throw new Error(`claviger ${words.join(' ')} failed: ${complaint}`);
