@@ -148,16 +148,19 @@ impl Passwords {
         Ok(RightPassword { user, proven, email, reserved, version, renewed })
     }
 
-    /// Checks a new password against the policy and hashes it. `context` are words that it may not be made of: the
-    /// address, the name, the realm's name.
-    pub async fn choose(&self, typed: &Secret<String>, context: &[&str]) -> Result<PasswordHash, NewPasswordError> {
-        let password = self.policy.check(typed, context, false)?;
+    /// Checks a new password against the policy, with the realm's `minimum` of characters, and hashes it. `context` are
+    /// words that it may not be made of: the address, the name, the realm's name.
+    pub async fn choose(
+        &self,
+        minimum: u32,
+        typed: &Secret<String>,
+        context: &[&str],
+    ) -> Result<PasswordHash, NewPasswordError> {
+        let minimum = usize::try_from(minimum).unwrap_or(usize::MAX);
+        // The realm's settings are bounded as the policy is; the stricter default stands in for anything else.
+        let policy = PasswordPolicy::new(minimum, self.policy.minimum(true).min(minimum)).unwrap_or(self.policy);
+        let password = policy.check(typed, context, false)?;
         Ok(self.workers.hash(password).await?)
-    }
-
-    /// Does the work of [`Passwords::choose`] for a path that keeps nothing, so that both take as long.
-    pub async fn choose_nothing(&self, typed: &Secret<String>, context: &[&str]) -> Result<(), NewPasswordError> {
-        self.choose(typed, context).await.map(drop)
     }
 }
 

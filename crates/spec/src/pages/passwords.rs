@@ -268,6 +268,19 @@ tests! {
         }
     }
 
+    async fn a_realm_decides_how_short_a_password_may_be(t: TestServer) {
+        for (minimum, status) in [(24, 422), (8, 200)] {
+            let patch = json!({ "settings": { "passwords": { "minimum": minimum } } });
+            assert_eq!(t.operator().patch_json("/api/v1/realms/main", &patch).await.status(), 200);
+            let mut browser = t.browser();
+            let page = browser.open("/signup").await;
+            let told = format!("At least {minimum} characters");
+            assert!(page.text().contains(&told), "{told}: {}", page.text());
+            let answer = browser.submit(&page, &sign_up_form(&page, ADA, "plum cascade 9")).await;
+            assert_eq!(answer.status(), status, "{}", answer.text());
+        }
+    }
+
     async fn a117_a_change_needs_the_present_password_and_ends_the_other_sessions(t: TestServer) {
         user(&t, ADA).await;
         let (mut here, mut elsewhere) = (signed_in(&t, ADA).await, signed_in(&t, ADA).await);
