@@ -17,7 +17,8 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
         forms.push(bytes[25..57].to_vec());
         forms.push(bytes);
     }
-    let hex = |bytes: &Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes();
+    let hex =
+        |bytes: &Vec<u8>| bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")).into_bytes();
     let in_hex: Vec<_> = forms.iter().map(hex).collect();
     forms.into_iter().chain(in_hex).collect()
 }

@@ -21,7 +21,7 @@ both_engines! {
         let looked_for = scratch.engine() == Engine::Postgres;
         assert_eq!(traces().await, if looked_for { 5 } else { 0 });
         let begun = scratch.clock.now();
-        scratch.clock.advance(Duration::from_secs(3600));
+        scratch.clock.advance(Duration::from_hours(1));
         let forget = async |before| {
             forget_quiet_units(&scratch.store, &scratch.clock, &*scratch.entropy, before, 3).await.unwrap()
         };
