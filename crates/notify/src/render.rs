@@ -41,7 +41,11 @@ pub(crate) fn render(texts: &Texts, filling: &Filling<'_>) -> Mail {
                 let (left, right) = digits.split_at_checked(4).unwrap_or((digits, ""));
                 parts.push(Part::Words(say("mail-code-intro")));
                 parts.push(Part::Code(format!("{left} {right}")));
-                let lasts = texts.get("mail-code-lasts", &[("minutes", Arg::from(filling.minutes))]);
+                let lasts = if filling.minutes >= 60 && filling.minutes.is_multiple_of(60) {
+                    texts.get("mail-code-lasts-hours", &[("hours", Arg::from(filling.minutes / 60))])
+                } else {
+                    texts.get("mail-code-lasts", &[("minutes", Arg::from(filling.minutes))])
+                };
                 parts.push(Part::Words(lasts.into_owned()));
             }
             parts.push(Part::Words(own("ignore")));
@@ -140,6 +144,10 @@ mod tests {
     use super::*;
 
     fn mail(template: Template, place: &str) -> Mail {
+        lasting(template, place, 30)
+    }
+
+    fn lasting(template: Template, place: &str, minutes: u32) -> Mail {
         render(
             Texts::english(),
             &Filling {
@@ -148,7 +156,7 @@ mod tests {
                 place,
                 issuer: "https://id.test",
                 code: Some(&Secret::from("12345678")),
-                minutes: 30,
+                minutes,
                 queued_at: Timestamp::default(),
             },
         )
@@ -166,6 +174,20 @@ mod tests {
             assert_eq!(mail.text.contains("1234 5678"), coded);
             assert_eq!(mail.html.contains("1234 5678"), coded);
             assert!(!mail.subject.contains("1234"));
+        }
+    }
+
+    #[test]
+    fn a_code_lasts_whole_hours_or_minutes() {
+        for (minutes, words) in [
+            (1, "for 1 minute."),
+            (30, "for 30 minutes."),
+            (60, "for 1 hour."),
+            (90, "for 90 minutes."),
+            (1440, "for 24 hours."),
+        ] {
+            let text = lasting(Template::Verify, "Acme", minutes).text;
+            assert!(text.contains(words), "{minutes}: {text}");
         }
     }
 

@@ -7,6 +7,11 @@ mail-code-lasts =
         [one] It works once, for { $minutes } minute.
        *[other] It works once, for { $minutes } minutes.
     }
+mail-code-lasts-hours =
+    { $hours ->
+        [one] It works once, for { $hours } hour.
+       *[other] It works once, for { $hours } hours.
+    }
 
 mail-verify-subject = Confirm your email address for { $place }
 mail-verify-title = Confirm your email address
