@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod it {
+    mod browser;
+    mod crowd;
     mod dev;
+    mod killed;
     mod pressure;
     mod process;
     mod start;

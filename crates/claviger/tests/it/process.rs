@@ -67,6 +67,12 @@ impl Server {
         self.child.id()
     }
 
+    /// Ends the process at once (`SIGKILL`), and waits until it has.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("the process lives");
+        self.child.wait().expect("the process ends");
+    }
+
     /// Asks the process to end, and waits until it has.
     pub(crate) fn terminate(mut self) -> ExitStatus {
         let id = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a process id");
