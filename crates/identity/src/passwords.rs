@@ -40,7 +40,7 @@ pub struct KnownDevice {
 pub struct RightPassword {
     /// Who.
     pub user: ActiveUser,
-    /// The proof for [`Complete::judge`](../../claviger_session/struct.Complete.html).
+    /// The proof, for whoever judges whether the proofs are enough.
     pub proven: Proven,
     /// The address used, as stored, and whether it has been verified; `None` where no address was used.
     pub email: Option<(String, bool)>,

@@ -1,6 +1,6 @@
 //! The management surface, `/api/v1`: what an administrator's script, the command line and the console stand on.
 //!
-//! Translation only. Every route declares the permission that it needs, and gets its context from [`Door::enter`], which
+//! Translation only. Every route declares the permission that it needs, and gets its context from one function, which
 //! asks `authorization` for it; a handler without that permission has nothing to work with.
 
 mod clients;
