@@ -2,7 +2,7 @@
 //! logout, metadata.
 //!
 //! Typed requests in, typed answers out; no HTTP. An endpoint is a visible list of small checks, and the first refusal
-//! wins. Where a person is needed the answer says so ([`authorize::Outcome::Need`]), and the surface lets `accounts` meet it.
+//! wins. Where a person is needed the answer says so ([`authorize::Outcome`]), and the surface lets `accounts` meet it.
 
 pub mod authenticate;
 pub mod authorize;
