@@ -5,6 +5,7 @@
 //! runs on each, and fails, never skips, where an engine is missing.
 
 pub(crate) mod folder;
+mod link;
 
 use std::future::Future;
 use std::path::Path;
@@ -18,6 +19,7 @@ use crate::{Ephemeral, JobQueue, Leases, OpenError, SqliteOptions, Store, Unit, 
 use folder::Folder;
 
 pub use crate::postgres::scratch::ScratchDatabase;
+pub use link::{Link, Way};
 
 /// The engines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
