@@ -44,6 +44,17 @@ pub(crate) fn run(workspace: &Workspace, brief: bool) -> Result<()> {
     Ok(())
 }
 
+/// Rows that bear a star and have tests.
+pub(crate) fn starred_rows(workspace: &Workspace) -> Result<Vec<String>> {
+    let starred = rows(workspace)?.into_iter().filter(|row| row.star && !matches!(row.state, State::NotExposed(_)));
+    Ok(starred.map(|row| row.id).collect())
+}
+
+/// Every name that bears a row's id.
+pub(crate) fn test_names(workspace: &Workspace) -> Result<Vec<String>> {
+    Ok(tests(workspace)?.into_values().flatten().collect())
+}
+
 /// One row of the catalogue.
 #[derive(Debug, PartialEq, Eq)]
 struct Row {

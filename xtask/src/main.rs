@@ -13,6 +13,7 @@ mod docs;
 mod e2e;
 mod engines;
 mod house;
+mod mutate;
 mod services;
 mod stages;
 mod suite;
@@ -65,6 +66,20 @@ enum Commands {
         #[arg(long)]
         brief: bool,
     },
+    /// Take away the checks that ★ rows stand on, one by one, and expect a test to go red
+    Mutate {
+        /// Only print the list
+        #[arg(long)]
+        list: bool,
+        /// Only see that the list fits the tree and the catalogue
+        #[arg(long)]
+        check: bool,
+        /// Take no tool from the machine; unpack all of them from packages
+        #[arg(long)]
+        unpack: bool,
+        /// Only the mutants of these rows
+        rows: Vec<String>,
+    },
     /// Put our server beside a bare program under the same load, and print the ratio
     Bench,
     /// Build the API documentation and check the book's links
@@ -95,6 +110,14 @@ fn dispatch(command: Commands) -> anyhow::Result<()> {
         Commands::Services { action, unpack } => services::run(&Workspace::find()?, &action, unpack),
         Commands::E2e { unpack, filter } => e2e::run_alone(&Workspace::find()?, unpack, filter.as_deref()),
         Commands::Catalogue { brief } => catalogue::run(&Workspace::find()?, brief),
+        Commands::Mutate { list, check, unpack, rows } => {
+            let work = match (list, check) {
+                (true, _) => mutate::Work::List,
+                (false, true) => mutate::Work::Check,
+                (false, false) => mutate::Work::Try { unpack },
+            };
+            mutate::run(&Workspace::find()?, &rows, &work)
+        }
         Commands::Bench => {
             command::run(Workspace::find()?.cargo().args(["run", "--profile", "dist", "--package", "bench"]))
         }
