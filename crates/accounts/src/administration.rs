@@ -7,7 +7,7 @@ use claviger_identity::passwords::{NewPasswordError, PasswordRefusal};
 use claviger_identity::users::{self, ActiveUser, NewUser};
 use claviger_identity::{attempts, newcomers, passwords};
 use claviger_kernel::{Secret, Unavailable, UserId};
-use claviger_session::sessions;
+use claviger_session::{revocations, sessions};
 use claviger_storage::CommitError;
 
 use crate::Accounts;
@@ -92,7 +92,8 @@ impl Accounts {
     /// Disables a user: nothing issued before is good any more, and nothing new is issued (A087).
     pub async fn disable(&self, cx: &Cx, user: UserId) -> Result<(), AdministrationError> {
         let mut unit = claviger_audit::unit(cx, Event::new("account_disabled", user));
-        users::disable(&mut unit, user);
+        let raised = users::disable(&mut unit, user);
+        revocations::user(&mut unit, raised);
         sessions::end_all(&mut unit, user, None, "user disabled");
         cx.commit(unit).await?;
         Ok(())
@@ -125,7 +126,8 @@ impl Accounts {
         };
         let mut unit = claviger_audit::unit(cx, Event::new("account_password_set", user));
         passwords::set(&mut unit, user, &hash);
-        users::raise_epoch(&mut unit, user, "password set by an administrator");
+        let raised = users::raise_epoch(&mut unit, user, "password set by an administrator");
+        revocations::user(&mut unit, raised);
         sessions::end_all(&mut unit, user, None, "password set by an administrator");
         attempts::clear(&mut unit, user);
         cx.commit(unit).await?;
@@ -135,7 +137,8 @@ impl Accounts {
     /// Ends everything that a user is signed in to.
     pub async fn end_sessions(&self, cx: &Cx, user: UserId) -> Result<(), AdministrationError> {
         let mut unit = claviger_audit::unit(cx, Event::new("account_signed_out", user));
-        users::raise_epoch(&mut unit, user, "signed out everywhere");
+        let raised = users::raise_epoch(&mut unit, user, "signed out everywhere");
+        revocations::user(&mut unit, raised);
         sessions::end_all(&mut unit, user, None, "signed out everywhere");
         cx.commit(unit).await?;
         Ok(())

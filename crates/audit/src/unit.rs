@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use claviger_kernel::{Caller, Entropy, EventId, Id, Shard, Timestamp, UnitId};
-use claviger_storage::{Expect, Sql, Value, args};
+use claviger_storage::{Expect, Lease, Sql, Value, args};
 
 use crate::{Cx, Event};
 
@@ -48,6 +48,11 @@ fn begin(cx: &Cx, witness: Option<&'static Sql>) -> Unit {
 }
 
 impl Unit {
+    /// The unit's own id, which its audit rows and entries of the change log bear.
+    pub const fn unit_id(&self) -> UnitId {
+        self.inner.id()
+    }
+
     /// When the unit was begun: the time that its rows bear.
     pub const fn now(&self) -> Timestamp {
         self.inner.at()
@@ -120,9 +125,19 @@ impl Unit {
         self.inner.require(label, sql, args);
     }
 
+    /// Makes the unit a conflict called `lease` if somebody else has taken `lease` meanwhile.
+    pub fn under(&mut self, lease: &Lease) {
+        lease.guard(&mut self.inner);
+    }
+
     /// Tells the followers of the change log that the `kind` of thing called `subject` has changed.
     pub fn changed(&mut self, kind: &'static str, subject: impl AsRef<[u8]>) {
         self.inner.changed(kind, subject);
+    }
+
+    /// The same for things that a statement finds: `insert into change_log … select … returning position`.
+    pub fn changed_where(&mut self, sql: &'static Sql, args: Vec<Value>) {
+        self.inner.changed_where(sql, args);
     }
 
     /// Queues a job: `name` says whose handler runs it, `key` makes it unique while it waits.

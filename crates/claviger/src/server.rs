@@ -1,5 +1,6 @@
 //! The whole server put together over a store: services, routes, background work. It does not listen yet.
 
+use core::time::Duration;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +18,8 @@ use claviger_keys::{KeyRing, KeySource, MasterOrigin};
 use claviger_management::{Door, Management};
 use claviger_notify::{Notifier, Transport};
 use claviger_oauth::OAuth;
-use claviger_storage::{Ephemeral, PostgresOptions, SqliteOptions, Store};
+use claviger_session::Revocations;
+use claviger_storage::{Ephemeral, Follower, PostgresOptions, SqliteOptions, Store};
 use claviger_tenancy::{PublicUrl, Tenancy};
 
 use crate::config::Settings;
@@ -51,6 +53,8 @@ pub struct Services {
     pub tenancy: Arc<Tenancy>,
     /// Keys.
     pub keys: Arc<KeyRing>,
+    /// What has been revoked.
+    pub revocations: Arc<Revocations>,
     /// Messages.
     pub notifier: Notifier,
     /// Accounts and the sign-in engine.
@@ -96,7 +100,7 @@ impl Server {
         ambient: Ambient,
     ) -> anyhow::Result<Self> {
         let services = services(settings, public_url.clone(), store, ambient).await?;
-        let health = Arc::new(Health::new(vec![writable(&services.store)]));
+        let health = Arc::new(Health::new(vec![writable(&services.store), views(&services)]));
         let routes = Routes::new()
             .merge(health_routes(&health))
             .merge(files())
@@ -200,6 +204,7 @@ pub(crate) async fn open_store(settings: &Settings) -> anyhow::Result<Store> {
         migrate_url: database.migrate_url.clone(),
         writers: database.writers,
         readers: database.readers,
+        notify: database.notify,
     };
     Store::open_postgres(options).await.context("database.url")
 }
@@ -228,8 +233,13 @@ async fn services(
     let passwords = Passwords::new(workers.context("password hashing")?, PasswordPolicy::default());
     let notifier = Notifier::new(Arc::clone(&keys), Arc::clone(&tenancy), Arc::clone(&ambient.transport));
     let accounts = Accounts::new(passwords, Arc::clone(&keys), Arc::clone(&tenancy), notifier.clone());
-    let oauth = OAuth::new(Arc::clone(&keys), Arc::clone(&tenancy));
-    Ok(Services { store, ephemeral, ambient, tenancy, keys, notifier, accounts, oauth })
+    let revocations = Revocations::new(store.clone(), Arc::clone(&tenancy), Arc::clone(&ambient.clock));
+    let revocations = Arc::new(revocations);
+    store.keep_time(Arc::clone(&ambient.clock));
+    store.follow(Arc::clone(&revocations) as Arc<dyn Follower>);
+    store.catch_up().await.context("what has been revoked cannot be loaded")?;
+    let oauth = OAuth::new(Arc::clone(&keys), Arc::clone(&tenancy), Arc::clone(&revocations));
+    Ok(Services { store, ephemeral, ambient, tenancy, keys, revocations, notifier, accounts, oauth })
 }
 
 fn system(store: &Store, ephemeral: &Ephemeral, ambient: &Ambient, realm: RealmId, reason: SystemReason) -> Cx {
@@ -249,6 +259,17 @@ fn master_key(settings: &Settings) -> MasterOrigin {
         Some(key) => MasterOrigin::Value { key: key.clone(), other: keys.other_master_key.clone() },
         None => MasterOrigin::File(keys.master_key_file.clone().unwrap_or_else(|| settings.data.join("master.key"))),
     }
+}
+
+/// For how long a node whose database is away goes on to verify: what is revoked elsewhere meanwhile it cannot know.
+const ALONE: Duration = Duration::from_mins(15);
+
+fn views(services: &Services) -> Check {
+    let (store, clock) = (services.store.clone(), Arc::clone(&services.ambient.clock));
+    Check::new("views", move || {
+        let current = store.views_current(clock.now(), ALONE);
+        async move { current }
+    })
 }
 
 fn writable(store: &Store) -> Check {

@@ -1,4 +1,4 @@
-//! What the server does without anybody asking: key rotation, delivery of messages, expiry. Each loop waits for its next
+//! What the server does without anybody asking: following the change log, key rotation, delivery of messages, expiry. Each loop waits for its next
 //! due time, and none polls.
 
 use core::time::Duration;
@@ -7,8 +7,8 @@ use claviger_audit::Cx;
 use claviger_identity::attempts;
 use claviger_kernel::{SystemReason, Unavailable};
 use claviger_oauth::codes;
-use claviger_session::{families, sessions};
-use claviger_storage::CommitError;
+use claviger_session::{Revocations, families, revocations, sessions};
+use claviger_storage::{CommitError, forget_changes, forget_quiet_units};
 
 use crate::Services;
 
@@ -16,6 +16,10 @@ use crate::Services;
 const SWEEP: Duration = Duration::from_mins(10);
 /// For how long ended sessions and families stay, for the account page and for support.
 const KEPT: Duration = Duration::from_hours(7 * 24);
+/// For how long the change log tells its followers what they have missed; after that they load everything again.
+const LOG_KEPT: Duration = Duration::from_hours(48);
+/// For how long the outcome of a unit can be looked up; it is within seconds, or never.
+const QUIET_KEPT: Duration = Duration::from_hours(1);
 /// Rows dropped in one unit.
 const BATCH: u32 = 500;
 
@@ -23,7 +27,12 @@ const BATCH: u32 = 500;
 pub(crate) async fn all(services: &Services) {
     let Some(main) = services.tenancy.main() else { return };
     let delivery = services.system(main.id, SystemReason::DELIVERY);
-    tokio::join!(rotate_keys(services), services.notifier.run(&delivery), sweep(services));
+    tokio::join!(
+        services.store.follow_changes(&*services.ambient.clock),
+        rotate_keys(services),
+        services.notifier.run(&delivery),
+        sweep(services)
+    );
 }
 
 /// Brings keys on whenever something is due; after a fault the store is given a minute.
@@ -49,19 +58,37 @@ async fn sweep(services: &Services) {
         clock.wake_at(clock.now().plus(SWEEP)).await;
         for realm in services.tenancy.all() {
             let cx = services.system(realm.id, SystemReason::EXPIRY);
-            if let Err(fault) = sweep_realm(&cx).await {
+            if let Err(fault) = sweep_realm(&cx, &services.revocations).await {
                 log_fault("expiry", &fault);
             }
+        }
+        if let Err(fault) = sweep_log(services).await {
+            log_fault("expiry of the change log", &fault);
         }
     }
 }
 
-async fn sweep_realm(cx: &Cx) -> Result<(), Unavailable> {
+/// Drops what the engine keeps for itself, by small batches.
+async fn sweep_log(services: &Services) -> Result<(), Unavailable> {
+    let Services { store, ambient, .. } = services;
+    let (clock, entropy) = (&*ambient.clock, &*ambient.entropy);
+    let now = clock.now();
+    loop {
+        let dropped = forget_changes(store, clock, entropy, now.minus(LOG_KEPT), BATCH).await?
+            + forget_quiet_units(store, clock, entropy, now.minus(QUIET_KEPT), BATCH).await?;
+        if dropped < u64::from(BATCH) {
+            return Ok(());
+        }
+    }
+}
+
+async fn sweep_realm(cx: &Cx, revocations: &Revocations) -> Result<(), Unavailable> {
     loop {
         let dropped = dropped(sessions::expire(cx, KEPT, BATCH).await)?
             + dropped(families::expire(cx, KEPT, BATCH).await)?
             + dropped(codes::expire(cx, cx.now().minus(KEPT), BATCH).await)?
             + dropped(attempts::expire(cx, BATCH).await)?
+            + dropped(revocations::expire(cx, revocations, BATCH).await)?
             + cx.ephemeral.expire(BATCH).await?;
         if dropped < u64::from(BATCH) {
             return Ok(());

@@ -174,13 +174,27 @@ pub fn require_active(unit: &mut Unit, user: &ActiveUser) {
     unit.require("user_active", &sql::ACTIVE, args);
 }
 
+/// That a unit raises a user's epoch. Who holds it must tell those who verify without asking the row: the revocation log
+/// takes it, and nothing else does.
+#[derive(Debug)]
+#[must_use = "the revocation log must name the user in the same unit"]
+pub struct EpochRaised(UserId);
+
+impl EpochRaised {
+    /// Whose.
+    pub const fn user(&self) -> UserId {
+        self.0
+    }
+}
+
 /// Disables a user and raises the epoch: whatever was issued before is void. Conflict `user` if that is so already.
 /// The caller ends sessions and families in the same unit.
-pub fn disable(unit: &mut Unit, user: UserId) {
+pub fn disable(unit: &mut Unit, user: UserId) -> EpochRaised {
     unit.record(events::disabled(user));
     let args = args![unit.realm(), user, unit.now()];
     unit.one("user", &sql::DISABLE, args);
     unit.changed("user", user.as_bytes());
+    EpochRaised(user)
 }
 
 /// Lets a disabled user sign in again. Nothing issued before comes back: the epoch stays. Conflict `user` if active.
@@ -192,11 +206,12 @@ pub fn enable(unit: &mut Unit, user: UserId) {
 }
 
 /// Raises the user's epoch: every session and token issued before is void.
-pub fn raise_epoch(unit: &mut Unit, user: UserId, why: &'static str) {
+pub fn raise_epoch(unit: &mut Unit, user: UserId, why: &'static str) -> EpochRaised {
     unit.record(events::epoch_raised(user, why));
     let args = args![unit.realm(), user, unit.now()];
     unit.one("user", &sql::RAISE_EPOCH, args);
     unit.changed("user", user.as_bytes());
+    EpochRaised(user)
 }
 
 /// Replaces the profile claims.

@@ -9,6 +9,7 @@ use core::time::Duration;
 use claviger_audit::{Cx, Event};
 use claviger_crypto::{MacKey, base64url};
 use claviger_kernel::{ClientId, Secret, SecretId, Timestamp, Unavailable};
+use claviger_session::revocations;
 use claviger_storage::{CommitError, args};
 
 use crate::OAuth;
@@ -186,7 +187,8 @@ impl OAuth {
         let mut unit =
             claviger_audit::unit(cx, Event::new("client_removed", client.id).with("client_id", &client.client_id));
         unit.any("secrets", &sql::REMOVE_SECRETS, args![cx.realm(), client.id]);
-        unit.one("client", &sql::REMOVE, args![cx.realm(), client.id, unit.now()]);
+        unit.one("client", &sql::REMOVE, args![cx.realm(), client.id, client.epoch, unit.now()]);
+        revocations::client(&mut unit, client.id, &client.client_id, client.epoch + 1);
         unit.changed("client", client.id.as_bytes());
         cx.commit(unit).await?;
         Ok(())

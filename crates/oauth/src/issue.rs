@@ -34,6 +34,8 @@ pub(crate) struct ForUser<'a> {
     pub(crate) scopes: &'a Scopes,
     pub(crate) audience: &'a str,
     pub(crate) session: Option<SessionId>,
+    /// The same, if its end is the end of the access token too; a grant for offline access outlives it.
+    pub(crate) bound_to: Option<SessionId>,
     pub(crate) family: FamilyId,
     /// `acr`, `amr`, `auth_time`.
     pub(crate) authentication: (&'a str, &'a str, Timestamp),
@@ -91,7 +93,7 @@ impl OAuth {
             client: (&client.client_id, client.epoch),
             scope: &scope,
             user_epoch: Some(what.user.epoch),
-            session: what.session,
+            session: what.bound_to,
             family: Some(what.family),
             jti: &issued.jti,
             issued_at: issued.issued_at,

@@ -36,6 +36,7 @@ use claviger_crypto::MacKey;
 use claviger_crypto::opaque::OpaqueKeys;
 use claviger_kernel::Unavailable;
 use claviger_keys::KeyRing;
+use claviger_session::Revocations;
 use claviger_tenancy::{Realm, Tenancy};
 
 /// Every statement of this crate, folder by folder, for the statement suite.
@@ -47,13 +48,14 @@ pub static STATEMENTS: &[&[&claviger_storage::Sql]] =
 pub struct OAuth {
     ring: Arc<KeyRing>,
     tenancy: Arc<Tenancy>,
+    revocations: Arc<Revocations>,
     machines: Arc<machines::IssueCounts>,
 }
 
 impl OAuth {
     /// The service over these parts.
-    pub fn new(ring: Arc<KeyRing>, tenancy: Arc<Tenancy>) -> Self {
-        Self { ring, tenancy, machines: Arc::default() }
+    pub fn new(ring: Arc<KeyRing>, tenancy: Arc<Tenancy>, revocations: Arc<Revocations>) -> Self {
+        Self { ring, tenancy, revocations, machines: Arc::default() }
     }
 
     /// The realm of the caller.

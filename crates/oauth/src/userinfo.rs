@@ -1,13 +1,12 @@
-//! Userinfo (OpenID Connect Core §5.3), and the check of an access token at the provider's own door: signature first, then
-//! keyed reads of session, family and epochs, so that what was revoked is refused at the next request.
+//! Userinfo (OpenID Connect Core §5.3), and the check of an access token at the provider's own door: the verifier with the
+//! view of what has been revoked, then the user, whose claims are wanted.
 
 use std::sync::Arc;
 
 use claviger_audit::{Cx, Event, refused};
 use claviger_identity::{User, emails, users};
-use claviger_kernel::{FamilyId, SessionId, Unavailable};
-use claviger_session::{families, sessions};
-use claviger_tokens::{Expectation, KeySet, RevocationSet, VerifiedToken, Verifier};
+use claviger_kernel::Unavailable;
+use claviger_tokens::{Expectation, KeySet, VerifiedToken, Verifier};
 use serde_json::{Map, Value};
 
 use crate::scope::Scopes;
@@ -26,8 +25,8 @@ impl OAuth {
         let realm = self.realm(cx)?;
         let keys = self.key_set(cx)?;
         let expect = Expectation::access_token([realm.issuer.as_str()]).map_err(|_| REFUSED)?;
-        let none = RevocationSet::new();
-        let verifier = Verifier::new(&keys, &none).clock_skew(realm.settings.tokens.clock_skew);
+        let revoked = self.revocations.of(cx.realm());
+        let verifier = Verifier::new(&keys, &revoked).clock_skew(realm.settings.tokens.clock_skew);
         let token = verifier.verify(token, &expect, cx.now()).map_err(|reason| {
             refused(cx, &Event::new("access_token_refused", realm.id).with("why", reason.to_string()));
             TokenError::InvalidToken { expired: reason.is_expired() }
@@ -51,7 +50,7 @@ impl OAuth {
         Err(TokenError::UnauthorizedClient)
     }
 
-    /// The epochs, session and family behind a verified token, one keyed read each.
+    /// The user behind a verified token, who is asked for the claims; the epoch says once more what the log has said.
     async fn still_good(&self, cx: &Cx, verified: &VerifiedToken) -> Result<User, TokenError> {
         let claims = verified.claims();
         let refuse = |why: &'static str| {
@@ -63,26 +62,6 @@ impl OAuth {
         let issued_under = claims.ep.user.and_then(|epoch| i64::try_from(epoch).ok());
         if user.active().is_none() || issued_under != Some(user.epoch) {
             return Err(refuse("the user's epoch is over"));
-        }
-        let client = self.client(cx, claims.client_id.as_deref().unwrap_or_default()).await?;
-        let client_epoch = claims.ep.client.and_then(|epoch| i64::try_from(epoch).ok());
-        if !client.is_some_and(|client| client.active && client_epoch == Some(client.epoch)) {
-            return Err(refuse("the client's epoch is over"));
-        }
-        if let Some(fam) = &claims.fam {
-            let id: FamilyId = fam.parse().map_err(|_| refuse("a malformed family"))?;
-            let family = families::by_id(cx, id).await?.ok_or_else(|| refuse("no such family"))?;
-            families::alive(&family, cx.now()).map_err(|_| refuse("the family is over"))?;
-            // Ending a session ends its families in the same unit; a family outlives a session that merely idled out.
-            return Ok(user);
-        }
-        if let Some(sid) = &claims.sid {
-            let id: SessionId = sid.parse().map_err(|_| refuse("a malformed session"))?;
-            match sessions::by_id(cx, id).await {
-                Ok(_) => {}
-                Err(sessions::PresentError::Unavailable(fault)) => return Err(fault.into()),
-                Err(_) => return Err(refuse("the session is over")),
-            }
         }
         Ok(user)
     }

@@ -276,13 +276,13 @@ fn jti(keys: &OpaqueKeys, key: u32, family: FamilyId, generation: u32) -> String
 pub fn revoke(unit: &mut Unit, family: FamilyId, reason: &'static str) {
     unit.record(Event::new("token_family_revoked", family).with("reason", reason));
     unit.any("family", &sql::REVOKE, args![unit.realm(), family, unit.now(), reason]);
-    unit.changed("family", family.as_bytes());
+    crate::revocations::family(unit, family);
 }
 
 /// Revokes the families of one grant: consent was withdrawn.
 pub fn revoke_of_grant(unit: &mut Unit, grant: GrantId, reason: &'static str) {
+    crate::revocations::families_of_grant(unit, grant);
     unit.any("families", &sql::REVOKE_OF_GRANT, args![unit.realm(), grant, unit.now(), reason]);
-    unit.changed("grant_families", grant.as_bytes());
 }
 
 /// Revokes the families that were opened in a session; part of the session's end.

@@ -6,10 +6,12 @@
 
 pub mod complete;
 pub mod families;
+pub mod revocations;
 pub mod sessions;
 
 pub use complete::{Complete, Level, Missing, Requirement};
+pub use revocations::Revocations;
 pub use sessions::{Opened, Session};
 
 /// Every statement of this crate, folder by folder, for the statement suite.
-pub static STATEMENTS: &[&[&claviger_storage::Sql]] = &[families::sql::ALL, sessions::sql::ALL];
+pub static STATEMENTS: &[&[&claviger_storage::Sql]] = &[families::sql::ALL, revocations::sql::ALL, sessions::sql::ALL, sessions::listed::of_user::ALL, sessions::listed::sql::ALL];

@@ -16,10 +16,12 @@ use crate::Complete;
 use crate::complete::Proof;
 
 mod device;
+pub(crate) mod listed;
 mod rules;
 pub(crate) mod sql;
 
 pub use device::device_label;
+pub use listed::{Filter, ListedSession, Sort, list, listed, owner, used};
 pub use rules::Lifetimes;
 
 /// A session that is good now: found by its cookie, neither over nor ended, its user's epoch unchanged.
@@ -161,6 +163,7 @@ pub fn open(
     ];
     unit.one("session", &sql::INSERT, args);
     unit.any("session_limit", &sql::END_OLDEST, args![unit.realm(), user.id(), now, lifetimes.per_user]);
+    crate::revocations::limited_sessions_of(unit, user.id());
     crate::families::revoke_of_limited(unit, user.id());
     let cookie = opaque::mint(opaque::Kind::Session, keys, id, 0, &secret);
     Opened { id, cookie, expires_at }
@@ -246,16 +249,17 @@ pub fn end(unit: &mut Unit, session: SessionId, reason: &'static str) {
     unit.record(Event::new("session_ended", session).with("reason", reason));
     unit.any("session", &sql::END, args![unit.realm(), session, unit.now(), reason]);
     crate::families::revoke_of_session(unit, session, reason);
-    unit.changed("session", session.as_bytes());
+    crate::revocations::session(unit, session);
 }
 
 /// Ends every session of a user but `keep`, and the families that were opened in them.
 pub fn end_all(unit: &mut Unit, user: UserId, keep: Option<SessionId>, reason: &'static str) {
     let keep = keep.unwrap_or(SessionId::from_bytes([0; 16]));
     unit.record(Event::new("sessions_ended", user).with("reason", reason));
+    crate::revocations::sessions_of(unit, user, keep);
+    crate::revocations::families_of(unit, user, keep);
     unit.any("sessions", &sql::END_ALL, args![unit.realm(), user, keep, unit.now(), reason]);
     crate::families::revoke_of_user(unit, user, keep, reason);
-    unit.changed("user_sessions", user.as_bytes());
 }
 
 /// Drops up to `batch` sessions of the caller's realm that were over `kept` ago; returns how many.

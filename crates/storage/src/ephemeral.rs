@@ -1,55 +1,86 @@
 //! Short-lived state behind one seam: sign-in flows, challenges, replay ids, rate counters.
+//!
+//! It stands in the database, or on Redis (or Valkey) with the database standing in whenever Redis cannot answer. It is
+//! never the truth about a session, a revocation or a lock-out: those are rows of their own.
+
+mod database;
+mod redis;
+mod turn;
 
 use std::sync::Arc;
 
-use claviger_kernel::{Clock, Entropy, RealmId, Timestamp, Unavailable};
+use claviger_kernel::{Clock, Entropy, RealmId, Secret, Timestamp, Unavailable};
 
-use crate::{ColumnError, Committed, Expect, Row, Store, Unit, args, own};
+use self::database::{Database, Held};
+use self::redis::{Redis, RedisFault};
+use self::turn::Turns;
+use crate::{OpenError, Sql, Store};
 
-pub(crate) mod sql {
-    crate::statements! {
-        /// Stores a value, in place of what stood there.
-        pub(crate) PUT: "insert into ephemerals (realm_id, kind, key, value, count, expires_at) \
-            values ($1, $2, $3, $4, 0, $5) on conflict (realm_id, kind, key) do update \
-            set value = excluded.value, count = 0, expires_at = excluded.expires_at";
-        /// The value and its expiry.
-        pub(crate) GET: "select value, expires_at from ephemerals where realm_id = $1 and kind = $2 and key = $3";
-        /// Removes the value and gives it back.
-        pub(crate) TAKE: "delete from ephemerals where realm_id = $1 and kind = $2 and key = $3 \
-            returning value, expires_at";
-        /// Counts one up, anew if the old count has expired ($6 is the time now).
-        pub(crate) INCREMENT: "insert into ephemerals (realm_id, kind, key, value, count, expires_at) \
-            values ($1, $2, $3, $4, 1, $5) on conflict (realm_id, kind, key) do update set \
-            count = case when ephemerals.expires_at > $6 then ephemerals.count + 1 else 1 end, \
-            expires_at = case when ephemerals.expires_at > $6 then ephemerals.expires_at else excluded.expires_at end \
-            returning count";
-        /// Drops some of what has expired.
-        pub(crate) EXPIRE: shared("expired rows of every realm go alike") "delete from ephemerals \
-            where expires_at <= $1 and (realm_id, kind, key) in \
-            (select realm_id, kind, key from ephemerals where expires_at <= $1 order by expires_at limit $2) \
-            returning expires_at";
-    }
-}
+pub(crate) use self::redis::scratch;
+
+pub(crate) static STATEMENTS: [&[&Sql]; 2] = [database::sql::ALL, turn::sql::ALL];
 
 /// Short-lived values by realm, kind and key; each has an expiry, after which it does not exist.
 ///
-/// Today they stand in the database. Lock-outs and TOTP steps are rows of their own and never come here. A value is
-/// expired as soon as the clock handed in reads `expires`.
+/// A value is expired as soon as the clock handed in reads `expires`. Nothing here outlives a fault for certain: a caller
+/// must be able to go on (begin anew, ask again) when a value is gone before its time.
 #[derive(Clone)]
 pub struct Ephemeral {
-    store: Store,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    database: Database,
+    redis: Option<Arc<OnRedis>>,
 }
 
-fn value(row: &Row<'_>) -> Result<(Vec<u8>, Timestamp), ColumnError> {
-    Ok((row.get(0)?, row.get(1)?))
+struct OnRedis {
+    redis: Redis,
+    turns: Arc<Turns>,
+}
+
+/// The name of one value.
+#[derive(Clone, Copy)]
+struct Slot<'a> {
+    realm: RealmId,
+    kind: &'static str,
+    key: &'a [u8],
+}
+
+/// What [`Ephemeral::first_use`] found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FirstUse {
+    /// Nobody has used the id before.
+    First,
+    /// It was used before.
+    Again,
+    /// It was issued before the moment from which uses are remembered: it must be refused.
+    Forgotten,
 }
 
 impl Ephemeral {
     /// Short-lived state in `store`.
     pub const fn in_database(store: Store, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { store, clock, entropy }
+        Self { database: Database { store, clock, entropy }, redis: None }
+    }
+
+    /// Short-lived state on the Redis at `url` (`redis://user:password@host:port/number`), with `store` behind it.
+    ///
+    /// A Redis that cannot be reached does not stop anything: the database stands in until it can.
+    ///
+    /// # Errors
+    /// [`OpenError::Options`] for an address that cannot be used at all.
+    pub async fn on_redis(
+        url: &Secret<String>,
+        store: Store,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, OpenError> {
+        let database = Database { store, clock, entropy };
+        let turns = Arc::new(Turns::new(database.clone()));
+        let redis = Redis::open(url, Arc::clone(&turns)).await?;
+        Ok(Self { database, redis: Some(Arc::new(OnRedis { redis, turns })) })
+    }
+
+    /// Whether Redis, if there is one, answers; the reason if not. Nothing but speed depends on it.
+    pub fn redis_answers(&self) -> Result<(), Unavailable> {
+        self.redis.as_ref().map_or(Ok(()), |on| on.redis.answers())
     }
 
     /// Stores `value` until `expires`, in place of what stood there.
@@ -61,26 +92,69 @@ impl Ephemeral {
         value: Vec<u8>,
         expires: Timestamp,
     ) -> Result<(), Unavailable> {
-        let mut unit = self.unit(realm);
-        unit.one("ephemeral", &sql::PUT, args![realm, kind, key, value, expires]);
-        self.commit(unit).await.map(drop)
+        let slot = Slot { realm, kind, key };
+        let Some(on) = &self.redis else { return self.database.put(slot, &value, expires).await };
+        // A row decides for its key, so a new value must not stand anywhere else.
+        let (row, turn) = futures_util::future::try_join(self.database.get(slot), on.turns.is_on()).await?;
+        if matches!(row, Held::Nothing) && !turn && on.redis.put(slot, &value, expires).await.is_ok() {
+            return Ok(());
+        }
+        // Also where the outcome is unknown: this row then decides, whatever Redis holds.
+        on.turns.stand_in(&on.redis).await?;
+        self.database.put(slot, &value, expires).await
     }
 
     /// The value, left where it is.
     pub async fn get(&self, realm: RealmId, kind: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, Unavailable> {
-        let found = self.store.get(&sql::GET, args![realm, kind, key], value).await?;
-        Ok(self.living(found))
+        let slot = Slot { realm, kind, key };
+        let row = self.database.get(slot);
+        let Some(on) = &self.redis else { return row.await.map(Held::value) };
+        let (row, copy) = futures_util::future::join(row, on.redis.get(slot)).await;
+        match row? {
+            Held::Row(value) => Ok(value),
+            Held::Nothing => gone_while_down(copy),
+        }
     }
 
     /// The value, which is gone afterwards: of any number of callers exactly one gets it.
     pub async fn take(&self, realm: RealmId, kind: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, Unavailable> {
-        let mut unit = self.unit(realm);
-        unit.returning("ephemeral", &sql::TAKE, args![realm, kind, key], Expect::Any);
-        let taken = self.commit(unit).await?.first("ephemeral", value).map_err(|error| own::column(&error))?;
-        Ok(self.living(taken))
+        let slot = Slot { realm, kind, key };
+        let Some(on) = &self.redis else { return self.database.take(slot, false).await };
+        let (row, copy) = futures_util::future::join(self.database.get(slot), on.redis.take(slot)).await;
+        match row? {
+            Held::Row(None) => Ok(None),
+            Held::Row(Some(_)) => self.database.take(slot, true).await,
+            Held::Nothing => gone_while_down(copy),
+        }
+    }
+
+    /// Stores `new` until `expires` if `old` stands there; whether it did. Of parallel callers with the same `old` one
+    /// succeeds, unless `new` is the same too.
+    pub async fn replace(
+        &self,
+        realm: RealmId,
+        kind: &'static str,
+        key: &[u8],
+        old: &[u8],
+        new: &[u8],
+        expires: Timestamp,
+    ) -> Result<bool, Unavailable> {
+        let slot = Slot { realm, kind, key };
+        let Some(on) = &self.redis else { return self.database.replace(slot, old, new, expires).await };
+        match self.database.get(slot).await? {
+            Held::Row(None) => Ok(false),
+            Held::Row(Some(_)) => self.database.replace(slot, old, new, expires).await,
+            Held::Nothing => match on.redis.replace(slot, old, new, expires).await {
+                Ok(done) => Ok(done),
+                Err(RedisFault::Down(_)) => Ok(false),
+                Err(RedisFault::Unknown(fault)) => Err(fault),
+            },
+        }
     }
 
     /// Counts one up from zero and returns the count; the first sets the expiry, later ones keep it.
+    ///
+    /// A count may begin anew when Redis fails or comes back. Where that must not be, see [`Ephemeral::first_use`].
     pub async fn increment(
         &self,
         realm: RealmId,
@@ -88,30 +162,67 @@ impl Ephemeral {
         key: &[u8],
         expires: Timestamp,
     ) -> Result<u64, Unavailable> {
-        let mut unit = self.unit(realm);
-        let args = args![realm, kind, key, Vec::new(), expires, self.clock.now()];
-        unit.returning("ephemeral", &sql::INCREMENT, args, Expect::Exactly(1));
-        let count =
-            self.commit(unit).await?.first("ephemeral", |row| row.get(0)).map_err(|error| own::column(&error))?;
-        count.ok_or_else(|| Unavailable::new("the count was not given back"))
+        let slot = Slot { realm, kind, key };
+        let Some(on) = &self.redis else { return self.database.increment(slot, expires).await };
+        if !on.turns.is_on().await?
+            && let Ok(count) = on.redis.increment(slot, expires).await
+        {
+            return Ok(count);
+        }
+        on.turns.stand_in(&on.redis).await?;
+        self.database.increment(slot, expires).await
+    }
+
+    /// Whether this is the first use of an id that may be used once (the `jti` of an assertion or of a proof), on
+    /// whatever node. It is remembered until `expires`.
+    ///
+    /// `issued` is when the id was made; by how much a maker's clock may run ahead of ours must be taken off it.
+    pub async fn first_use(
+        &self,
+        realm: RealmId,
+        kind: &'static str,
+        key: &[u8],
+        issued: Timestamp,
+        expires: Timestamp,
+    ) -> Result<FirstUse, Unavailable> {
+        let count = self.increment(realm, kind, key, expires).await?;
+        // Asked afterwards: counting may just have moved from one place to the other.
+        Ok(match count {
+            _ if issued < self.since().await? => FirstUse::Forgotten,
+            1 => FirstUse::First,
+            _ => FirstUse::Again,
+        })
+    }
+
+    /// From when on every use of an id is remembered. What was issued before may have been counted where nobody looks
+    /// any more: on a Redis that has been emptied, restarted or replaced, or in the other of the two places.
+    pub async fn since(&self) -> Result<Timestamp, Unavailable> {
+        match &self.redis {
+            None => Ok(Timestamp::from_micros(i64::MIN)),
+            Some(on) => on.turns.since().await,
+        }
     }
 
     /// Drops up to `batch` expired values; returns how many. Called until it returns less.
     pub async fn expire(&self, batch: u32) -> Result<u64, Unavailable> {
-        let mut unit = self.unit(own::NO_REALM);
-        unit.returning("ephemeral", &sql::EXPIRE, args![self.clock.now(), batch], Expect::Any);
-        Ok(self.commit(unit).await?.rows("ephemeral").len() as u64)
+        self.database.expire(batch).await
     }
+}
 
-    async fn commit(&self, unit: Unit) -> Result<Committed, Unavailable> {
-        self.store.commit(unit).await.map_err(own::fault)
+impl Held {
+    fn value(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Nothing => None,
+            Self::Row(value) => value,
+        }
     }
+}
 
-    fn unit(&self, realm: RealmId) -> Unit {
-        own::unit(realm, &*self.clock, &*self.entropy)
-    }
-
-    fn living(&self, found: Option<(Vec<u8>, Timestamp)>) -> Option<Vec<u8>> {
-        found.filter(|(_, expires)| *expires > self.clock.now()).map(|(value, _)| value)
+/// While Redis is known to be down its values count as gone, so that people begin anew instead of waiting for it.
+fn gone_while_down(copy: Result<Option<Vec<u8>>, RedisFault>) -> Result<Option<Vec<u8>>, Unavailable> {
+    match copy {
+        Ok(value) => Ok(value),
+        Err(RedisFault::Down(_)) => Ok(None),
+        Err(RedisFault::Unknown(fault)) => Err(fault),
     }
 }

@@ -4,11 +4,14 @@
 //! plus how many rows each must touch, all or nothing. SQL is written once, in the subset that both engines share, as
 //! [`Sql`] statements declared with [`statements!`]. This crate knows no domain.
 
+mod changes;
 mod ephemeral;
 mod error;
 mod jobs;
 mod leases;
+mod list;
 pub mod migrate;
+pub mod nodes;
 mod own;
 mod postgres;
 mod row;
@@ -21,11 +24,15 @@ pub mod suite;
 mod unit;
 mod value;
 
+pub use changes::{Change, Follower, Progress};
 pub use ephemeral::Ephemeral;
 pub use error::{ColumnError, CommitError, OpenError};
 pub use jobs::{Failed, Job, JobQueue, Retry};
 pub use leases::{Lease, Leases};
-pub use own::forget_quiet_units;
+#[doc(hidden)]
+pub use list::flat as flat_list;
+pub use list::{BadCursor, Choice, Cursor, FIRST_COLUMN, LARGEST_PAGE, List, Listed, Page, Wanted};
+pub use own::{forget_changes, forget_quiet_units};
 pub use postgres::{RoleFault, RoleProblem, check_roles, roles_sql};
 pub use row::{Column, FromColumn, Row, Rows};
 pub use statement::{Scope, Sql};
@@ -34,5 +41,12 @@ pub use unit::{Committed, Expect, Step, StepKind, Unit};
 pub use value::Value;
 
 /// Every statement of this crate, folder by folder, for the statement suite.
-pub static STATEMENTS: &[&[&Sql]] =
-    &[ephemeral::sql::ALL, jobs::sql::ALL, leases::sql::ALL, own::sql::ALL, unit::sql::ALL];
+pub static STATEMENTS: &[&[&Sql]] = &[
+    changes::sql::ALL,
+    ephemeral::sql::ALL,
+    jobs::sql::ALL,
+    leases::sql::ALL,
+    nodes::sql::ALL,
+    own::sql::ALL,
+    unit::sql::ALL,
+];

@@ -27,6 +27,9 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     migration!("0008_oauth"),
     migration!("0009_notify"),
     migration!("0010_authorization"),
+    migration!("0011_revocations"),
+    migration!("0012_nodes"),
+    migration!("0013_risks"),
 ];
 
 /// Which engine a migration is rendered for.

@@ -48,6 +48,21 @@ pub async fn forget_quiet_units(
     Ok(store.commit(unit).await.map_err(fault)?.rows("quiet_units").len() as u64)
 }
 
+/// Drops up to `batch` entries of the change log from before `before`; returns how many. Called until it returns less.
+///
+/// Who has not looked at the log for as long loads everything again.
+pub async fn forget_changes(
+    store: &Store,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+    before: Timestamp,
+    batch: u32,
+) -> Result<u64, Unavailable> {
+    let mut unit = unit(NO_REALM, clock, entropy);
+    unit.returning("change_log", &crate::changes::sql::FORGET, args![before, batch], Expect::Any);
+    Ok(store.commit(unit).await.map_err(fault)?.rows("change_log").len() as u64)
+}
+
 /// Whether the unit was committed, where a conflict under `label` is an answer and not a fault.
 pub(crate) fn done_unless(outcome: Result<Committed, CommitError>, label: &str) -> Result<bool, Unavailable> {
     match outcome {

@@ -6,6 +6,7 @@
 
 mod address;
 mod bind;
+mod changes;
 mod commit;
 mod connection;
 mod fault;
@@ -21,6 +22,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use claviger_kernel::{RealmId, Timestamp, Unavailable};
+use tokio::task::JoinHandle;
 
 pub use self::roles::{RoleFault, RoleProblem, check_roles, roles_sql};
 
@@ -29,8 +31,10 @@ use self::connection::Connection;
 use self::fault::Fault;
 use self::pool::Pool;
 use self::readers::Readers;
+use crate::changes::{Look, Position};
 use crate::migrate::{self, Dialect, Migration};
 use crate::row::Source;
+use crate::signals::Signals;
 use crate::{ColumnError, CommitError, Committed, OpenError, PostgresOptions, Row, Sql, Unit, Value};
 
 /// How many connections serve lists.
@@ -40,10 +44,18 @@ pub(crate) struct Postgres {
     readers: Readers,
     writers: Arc<Pool>,
     listers: Pool,
+    /// Talks with other nodes; ends with the engine.
+    conversation: Option<JoinHandle<()>>,
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.hush();
+    }
 }
 
 impl Postgres {
-    pub(crate) async fn open(options: PostgresOptions) -> Result<Self, OpenError> {
+    pub(crate) async fn open(options: PostgresOptions, signals: Arc<Signals>) -> Result<Self, OpenError> {
         let app = Address::parse(roles::APP.setting, &options.url)?;
         let read = roles::reader(&options)?.limited(Purpose::Read);
         if let Some(url) = &options.migrate_url {
@@ -60,7 +72,11 @@ impl Postgres {
         roles::refuse(roles::check(&read_looker, &roles::READ).await?)?;
         roles::refuse(roles::elsewhere(&looker, &read_looker).await?)?;
         let first = Connection::open(&read).await.map_err(|error| refused(setting, &error))?;
+        // Behind a transaction pooler nobody can listen.
+        let talks = options.notify && !app.pooled();
+        let talk = || tokio::spawn(changes::converse(app.limited(Purpose::Read), signals));
         Ok(Self {
+            conversation: talks.then(talk),
             readers: Readers::new(&read, options.readers, first),
             writers: Arc::new(Pool::new(app.limited(Purpose::Write), options.writers)),
             listers: Pool::new(app.limited(Purpose::Read), LISTERS),
@@ -107,7 +123,19 @@ impl Postgres {
         list::database_time(&self.listers).await
     }
 
+    /// What the change log shows since `position`.
+    pub(crate) async fn look(&self, position: &Position) -> Result<Look, Unavailable> {
+        changes::look(&self.readers, position).await
+    }
+
+    fn hush(&self) {
+        if let Some(conversation) = &self.conversation {
+            conversation.abort();
+        }
+    }
+
     pub(crate) async fn close(&self) {
+        self.hush();
         self.writers.close().await;
         self.listers.close().await;
         self.readers.close();

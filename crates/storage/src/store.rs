@@ -1,10 +1,12 @@
 //! The one handle through which everything reads and writes, whichever engine stands behind it.
 
+use core::time::Duration;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use claviger_kernel::{RealmId, Timestamp, Unavailable};
+use claviger_kernel::{Clock, RealmId, Timestamp, Unavailable};
 
+use crate::changes::{self, Feed, Follower, Progress};
 use crate::postgres::Postgres;
 use crate::signals::{Brings, Signals};
 use crate::sqlite::Sqlite;
@@ -32,6 +34,8 @@ pub struct PostgresOptions {
     pub writers: usize,
     /// How many pipelined connections serve keyed reads.
     pub readers: usize,
+    /// `database.notify`: whether nodes tell each other of changes, so that none waits for its next look at the log.
+    pub notify: bool,
 }
 
 /// The store. Clones share one engine.
@@ -39,10 +43,11 @@ pub struct PostgresOptions {
 pub struct Store {
     engine: Engine,
     signals: Arc<Signals>,
+    feed: Arc<Feed>,
 }
 
 #[derive(Clone)]
-enum Engine {
+pub(crate) enum Engine {
     Sqlite(Arc<Sqlite>),
     Postgres(Arc<Postgres>),
 }
@@ -52,13 +57,14 @@ impl Store {
     pub async fn open_sqlite(options: SqliteOptions) -> Result<Self, OpenError> {
         let signals = Arc::new(Signals::default());
         let engine = Sqlite::open(options, Arc::clone(&signals)).await?;
-        Ok(Self { engine: Engine::Sqlite(Arc::new(engine)), signals })
+        Ok(Self { engine: Engine::Sqlite(Arc::new(engine)), signals, feed: Arc::new(Feed::new()) })
     }
 
     /// Connects to (and, as the owner, migrates) the PostgreSQL store.
     pub async fn open_postgres(options: PostgresOptions) -> Result<Self, OpenError> {
-        let engine = Postgres::open(options).await?;
-        Ok(Self { engine: Engine::Postgres(Arc::new(engine)), signals: Arc::default() })
+        let signals = Arc::new(Signals::default());
+        let engine = Postgres::open(options, Arc::clone(&signals)).await?;
+        Ok(Self { engine: Engine::Postgres(Arc::new(engine)), signals, feed: Arc::new(Feed::new()) })
     }
 
     /// `sqlite` or `postgres`.
@@ -106,24 +112,71 @@ impl Store {
 
     /// Commits a unit: every step, durably, or nothing.
     ///
-    /// Once called the unit runs to its end, even if the caller is dropped.
+    /// Once called the unit runs to its end, even if the caller is dropped. A unit with entries for the change log is
+    /// answered once this process's own followers have applied them.
     ///
     /// # Errors
     /// [`CommitError::Conflict`] names the step that found the world changed; [`CommitError::Unavailable`] otherwise, also
     /// for a unit larger than a unit may be: cut long work into chunks.
     pub async fn commit(&self, unit: Unit) -> Result<Committed, CommitError> {
         unit.within_limits()?;
-        match &self.engine {
+        let changes = changes::named(&unit);
+        let grew = |committed: &Committed| !changes.is_empty() || committed.found_changes();
+        let committed = match &self.engine {
             // An unknown outcome stops the writer, so nobody ever looks for the trace of a quiet unit.
-            Engine::Sqlite(engine) => engine.commit(unit).await,
+            Engine::Sqlite(engine) => engine.commit(unit).await?,
             Engine::Postgres(engine) => {
-                let unit = unit.sealed();
-                let brings = Brings::of(&unit);
-                let committed = engine.commit(unit).await?;
-                self.signals.tell(brings);
-                Ok(committed)
+                let jobs = Brings::jobs(&unit);
+                let committed = engine.commit(unit.sealed()).await?;
+                self.signals.tell(Brings::new(jobs, grew(&committed)));
+                committed
             }
+        };
+        if grew(&committed) {
+            self.feed.after_commit(&self.engine, &changes).await;
         }
+        Ok(committed)
+    }
+
+    /// Has `follower` follow the change log. It loads everything at the next look.
+    pub fn follow(&self, follower: Arc<dyn Follower>) {
+        self.feed.add(follower);
+    }
+
+    /// Looks at the change log now: what was committed before the call has been applied by every follower.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if the log cannot be read, or if a follower could not load what it lacks.
+    pub async fn catch_up(&self) -> Result<(), Unavailable> {
+        self.feed.catch_up(&self.engine).await
+    }
+
+    /// By which clock [`Store::progress`] tells when the log was looked at.
+    pub fn keep_time(&self, clock: Arc<dyn Clock>) {
+        self.feed.keep_time(clock);
+    }
+
+    /// Follows the change log, until the future is dropped. Nothing is polled on SQLite.
+    pub async fn follow_changes(&self, clock: &dyn Clock) {
+        self.feed.run(&self.engine, &self.signals, clock).await;
+    }
+
+    /// Whether every follower has all that was committed until `within` ago. On SQLite all changes are this process's own,
+    /// and its followers have them at once.
+    ///
+    /// # Errors
+    /// [`Unavailable`] says since when they have not.
+    pub fn views_current(&self, now: Timestamp, within: Duration) -> Result<(), Unavailable> {
+        let current = match self.feed.progress().complete_at {
+            Some(at) => matches!(self.engine, Engine::Sqlite(_)) || now.since(at) <= within,
+            None => false,
+        };
+        if current { Ok(()) } else { Err(Unavailable::new("the views have not followed the change log for too long")) }
+    }
+
+    /// How far the change log has been followed.
+    pub fn progress(&self) -> Progress {
+        self.feed.progress()
     }
 
     /// Whether units can be written at all; the reason if not. Reads go on either way.

@@ -20,6 +20,9 @@ pub(crate) mod sql {
     }
 }
 
+/// The label of steps that add to the change log.
+const CHANGES: &str = "change_log";
+
 /// How many rows a step must touch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expect {
@@ -145,7 +148,13 @@ impl Unit {
     /// Tells the followers of the change log that the `kind` of thing called `subject` has changed.
     pub fn changed(&mut self, kind: &'static str, subject: impl AsRef<[u8]>) {
         let args = args![self.realm, kind, subject.as_ref(), self.id, self.at];
-        self.one("change_log", &sql::CHANGE, args);
+        self.one(CHANGES, &sql::CHANGE, args);
+    }
+
+    /// Adds entries to the change log for things that a statement finds: `sql` is an
+    /// `insert into change_log (realm_id, kind, subject, unit_id, at) select … returning position`.
+    pub fn changed_where(&mut self, sql: &'static Sql, args: Vec<Value>) {
+        self.returning(CHANGES, sql, args, Expect::Any);
     }
 
     /// Queues a job in the same unit: `name` says whose handler runs it, `key` makes it unique while it waits.
@@ -184,6 +193,11 @@ impl Unit {
 pub struct Committed(pub(crate) Vec<(&'static str, Rows)>);
 
 impl Committed {
+    /// Whether statements have found something for the change log.
+    pub(crate) fn found_changes(&self) -> bool {
+        self.0.iter().any(|(label, rows)| *label == CHANGES && rows.len() > 0)
+    }
+
     /// The rows of the `returning` step called `label`.
     ///
     /// # Panics

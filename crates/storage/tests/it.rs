@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod it {
+    mod changes;
     mod crash;
     mod disk;
     mod ephemeral;
@@ -10,6 +11,7 @@ mod it {
     mod leases;
     mod ledger;
     mod lists;
+    mod nodes;
     mod postgres_faults;
     mod postgres_lost;
     mod postgres_roles;

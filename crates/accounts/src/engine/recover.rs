@@ -7,7 +7,7 @@ use claviger_identity::mailbox::{self, Purpose};
 use claviger_identity::{attempts, passwords, users};
 use claviger_kernel::{Actor, Secret, Unavailable, UserId};
 use claviger_notify::{Message, Template};
-use claviger_session::sessions;
+use claviger_session::{revocations, sessions};
 use claviger_storage::CommitError;
 
 use super::join::refusal;
@@ -71,7 +71,8 @@ impl Accounts {
         passwords::set(&mut unit, user, &hash);
         emails::verify(&mut unit, &email, &key);
         attempts::clear(&mut unit, user);
-        users::raise_epoch(&mut unit, user, "password reset");
+        let raised = users::raise_epoch(&mut unit, user, "password reset");
+        revocations::user(&mut unit, raised);
         sessions::end_all(&mut unit, user, None, "password reset");
         if limits::may_mail(cx, &self.guard(cx)?, &key, "notice").await? {
             let notice = Message {

@@ -112,6 +112,7 @@ fn walk(above: &str, table: Table, origin: &Origin, chosen: &mut Chosen) -> Resu
 fn spelled(setting: &Setting, text: &str) -> Value {
     match setting.form {
         Form::Count { .. } => text.parse().map_or_else(|_| Value::String(text.to_owned()), Value::Integer),
+        Form::Switch => text.parse().map_or_else(|_| Value::String(text.to_owned()), Value::Boolean),
         Form::Networks => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
@@ -140,6 +141,7 @@ fn fits(form: Form, value: &Value) -> Result<(), String> {
         ),
         Form::Span => text()?.parse::<Span>().map(|_| ()).map_err(str::to_owned),
         Form::Choice(words) => ok(words.contains(&text()?), &format!("expected one of {}", words.join(", "))),
+        Form::Switch => ok(value.is_bool(), "expected true or false"),
         Form::Count { unit, least, most } => {
             let within = value.as_integer().is_some_and(|number| (least..=most).contains(&number));
             ok(within, &format!("expected a whole number of {unit} from {least} to {most}"))
@@ -304,6 +306,7 @@ mod tests {
                 Form::Socket => "127.0.0.1:1".to_owned(),
                 Form::Count { least, .. } => least.to_string(),
                 Form::Span => "1s".to_owned(),
+                Form::Switch => "true".to_owned(),
                 Form::Networks => "10.0.0.0/8".to_owned(),
                 Form::Choice(words) => words[0].to_owned(),
                 Form::Text | Form::Secret | Form::Path => "x".to_owned(),

@@ -49,6 +49,7 @@ fn form(setting: &Setting) -> String {
         Form::Path => "path".to_owned(),
         Form::Networks => "list of networks".to_owned(),
         Form::Choice(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(" or "),
+        Form::Switch => "`true` or `false`".to_owned(),
         Form::Count { unit, least, most } => format!("{unit}, {least} to {most}"),
         Form::Span => "length of time".to_owned(),
     }

@@ -50,6 +50,8 @@ pub struct DatabaseSettings {
     pub writers: usize,
     /// Connections that serve reads.
     pub readers: usize,
+    /// Whether nodes tell each other of changes.
+    pub notify: bool,
 }
 
 /// Where the master key is.

@@ -26,6 +26,8 @@ pub enum Form {
     },
     /// A length of time such as `15m`.
     Span,
+    /// True or false.
+    Switch,
 }
 
 /// One setting.
@@ -116,6 +118,13 @@ pub const SETTINGS: &[Setting] = &[
         "Connections that run units on PostgreSQL. SQLite has one writer.",
     ),
     setting("database.readers", count("connections", 1, 1000), "4", "Connections that serve reads."),
+    setting(
+        "database.notify",
+        Form::Switch,
+        "true",
+        "Whether nodes on PostgreSQL tell each other of changes (LISTEN and NOTIFY). Without it, and behind a transaction \
+         pooler, a change is seen at the next look at the change log, half a second later at most.",
+    ),
     optional(
         "keys.master_key_file",
         Form::Path,

@@ -25,8 +25,8 @@ claviger_storage::statements! {
     pub(super) UPDATE: "update clients set name = $3, settings = $4, updated_at = $5 \
         where realm_id = $1 and id = $2 and updated_at = $6 and status = 'active'";
     /// Keeps the row, so that the name is never given again (A138), and voids what was issued.
-    pub(super) REMOVE: "update clients set status = 'removed', epoch = epoch + 1, updated_at = $3 \
-        where realm_id = $1 and id = $2 and status = 'active'";
+    pub(super) REMOVE: "update clients set status = 'removed', epoch = epoch + 1, updated_at = $4 \
+        where realm_id = $1 and id = $2 and epoch = $3 and status = 'active'";
     /// The client is active and of this epoch.
     pub(crate) ACTIVE: "select 1 from clients where realm_id = $1 and id = $2 and epoch = $3 and status = 'active'";
     /// A new secret.

@@ -105,6 +105,7 @@ impl OAuth {
                     scopes: &scopes,
                     audience: &code.audience,
                     session: Some(code.session),
+                    bound_to: family.session,
                     family: code.family,
                     authentication: (&code.acr, &code.amr, code.authenticated_at),
                     nonce: code.nonce.as_deref(),

@@ -93,6 +93,7 @@ impl OAuth {
             scopes: &scopes,
             audience: &family.audience,
             session: family.session,
+            bound_to: family.session,
             family: family.id,
             authentication: (&family.acr, &family.amr, family.authenticated_at),
             nonce: None,

@@ -22,7 +22,8 @@ use claviger_oauth::scope::Scopes;
 use claviger_oauth::token::{TokenRequest, TokenResponse};
 use claviger_oauth::{Client, OAuth, PresentedClient, TokenError};
 use claviger_session::sessions::{self, Device, Lifetimes};
-use claviger_session::{Complete, Requirement, Session};
+use claviger_session::{Complete, Requirement, Revocations, Session};
+use claviger_storage::Follower;
 use claviger_storage::scratch::Scratch;
 use claviger_tenancy::Tenancy;
 
@@ -79,7 +80,10 @@ impl House {
         let cx = cx.with(Caller { realm: realm.id, actor: Actor::Anonymous, ..caller });
         ring.tick(&cx).await.expect("the RSA key is made");
         let (user, session) = signed_up(&cx, &ring, "ada@example.com").await;
-        let oauth = OAuth::new(Arc::clone(&ring), tenancy);
+        let revocations = Arc::new(Revocations::new(cx.db.clone(), Arc::clone(&tenancy), Arc::clone(&cx.clock)));
+        cx.db.follow(Arc::clone(&revocations) as Arc<dyn Follower>);
+        cx.db.catch_up().await.expect("what is revoked is loaded");
+        let oauth = OAuth::new(Arc::clone(&ring), tenancy, revocations);
         Self { scratch, cx, oauth, ring, user, session }
     }
 

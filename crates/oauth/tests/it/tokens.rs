@@ -10,7 +10,7 @@ use claviger_oauth::clients::ClientSettings;
 use claviger_oauth::logout::LogoutParameters;
 use claviger_oauth::scope::Scopes;
 use claviger_oauth::{TokenError, grants};
-use claviger_session::sessions;
+use claviger_session::{revocations, sessions};
 use claviger_storage::both_engines;
 
 use super::house::{CALLBACK, House, exchange_of};
@@ -202,7 +202,8 @@ both_engines! {
         let offline = house.refresh("app", &offline.refresh_token.unwrap()).await.unwrap();
 
         let mut unit = claviger_audit::unit(&house.cx, Event::new("test", "disable"));
-        users::disable(&mut unit, house.user.id());
+        let raised = users::disable(&mut unit, house.user.id());
+        revocations::user(&mut unit, raised);
         house.cx.commit(unit).await.unwrap();
         assert!(!house.is_live(&offline.access_token).await);
         no_grant(house.refresh("app", &offline.refresh_token.unwrap()).await);

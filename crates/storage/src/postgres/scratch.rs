@@ -60,6 +60,7 @@ impl ScratchDatabase {
             migrate_url: None,
             writers: 8,
             readers: 2,
+            notify: true,
         }
     }
 

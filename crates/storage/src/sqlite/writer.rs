@@ -126,8 +126,8 @@ fn answer(end: End, batch: Vec<Waiting>, signals: &Signals) -> Result<(), Unavai
     match end {
         End::Durable(outcomes) => {
             for (one, outcome) in batch.into_iter().zip(outcomes) {
-                if outcome.is_ok() {
-                    signals.tell(Brings::of(&one.unit));
+                if let Ok(committed) = &outcome {
+                    signals.tell(Brings::of(&one.unit, committed));
                 }
                 drop(one.reply.send(outcome));
             }

@@ -169,6 +169,7 @@ fn the_printed_sql_makes_roles_that_migrate_and_serve() {
             migrate_url: None,
             writers: 2,
             readers: 1,
+            notify: false,
         };
         let empty = Store::open_postgres(options.clone()).await.map(drop).unwrap_err();
         assert!(matches!(empty, OpenError::Older { found: 0, .. }), "{empty}");
