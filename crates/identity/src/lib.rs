@@ -8,6 +8,7 @@ pub mod emails;
 pub mod mailbox;
 pub mod newcomers;
 pub mod passwords;
+pub mod risks;
 pub mod users;
 
 mod proven;
@@ -17,4 +18,4 @@ pub use users::{ActiveUser, User};
 
 /// Every statement of this crate, folder by folder, for the statement suite.
 pub static STATEMENTS: &[&[&claviger_storage::Sql]] =
-    &[attempts::sql::ALL, emails::sql::ALL, passwords::sql::ALL, users::sql::ALL];
+    &[attempts::sql::ALL, emails::sql::ALL, passwords::sql::ALL, risks::sql::ALL, users::sql::ALL];
