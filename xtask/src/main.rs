@@ -13,6 +13,7 @@ mod docs;
 mod e2e;
 mod engines;
 mod house;
+mod long;
 mod mutate;
 mod services;
 mod stages;
@@ -80,6 +81,17 @@ enum Commands {
         /// Only the mutants of these rows
         rows: Vec<String>,
     },
+    /// The exhaustive runs: thousands of kills, mutations and cases, with a seed of their own
+    Long {
+        /// Only print what there is
+        #[arg(long)]
+        list: bool,
+        /// The chance to begin with; another in each run where absent
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Only these
+        names: Vec<String>,
+    },
     /// Put our server beside a bare program under the same load, and print the ratio
     Bench,
     /// Build the API documentation and check the book's links
@@ -118,6 +130,7 @@ fn dispatch(command: Commands) -> anyhow::Result<()> {
             };
             mutate::run(&Workspace::find()?, &rows, &work)
         }
+        Commands::Long { list, seed, names } => long::run(&Workspace::find()?, &names, seed, list),
         Commands::Bench => {
             command::run(Workspace::find()?.cargo().args(["run", "--profile", "dist", "--package", "bench"]))
         }

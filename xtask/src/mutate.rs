@@ -10,7 +10,7 @@ mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use self::list::{List, Mutant};
 use self::tree::Copy;
@@ -88,20 +88,26 @@ fn try_all(workspace: &Workspace, chosen: &[&Mutant], unpack: bool, stages: &mut
     for mutant in chosen {
         by_package.entry(&mutant.package).or_default().push(mutant);
     }
+    let mut outcomes = Vec::new();
+    let mut ready = Vec::new();
     stages.run("tests without mutants", || {
         for (package, mutants) in &by_package {
-            trial.sees_green(package, mutants).with_context(|| format!("without a mutant, {package}"))?;
+            for (mutant, verdict) in mutants.iter().zip(trial.without(package, mutants)?) {
+                match verdict {
+                    None => ready.push(*mutant),
+                    Some(broken) => outcomes.push((*mutant, broken)),
+                }
+            }
         }
         Ok(())
     })?;
-    let outcomes = stages.run("mutants", || {
-        let mut outcomes = Vec::new();
-        for mutant in by_package.values().flatten() {
+    stages.run("mutants", || {
+        for mutant in ready {
             let verdict = trial.of(mutant)?;
             println!("{:<5} {} {}", mutant.row, verdict.word(), mutant.test);
-            outcomes.push((*mutant, verdict));
+            outcomes.push((mutant, verdict));
         }
-        Ok(outcomes)
+        Ok(())
     })?;
     services.stop()?;
     print(outcomes)

@@ -40,11 +40,16 @@ pub fn fuzz_jwk(data: &[u8]) {
     }
 }
 
-/// Calls `target` with every seed and with `rounds` mutations of the seeds; the same every time.
+/// Calls `target` with every seed and with `rounds` mutations of the seeds; the same every time, unless the environment
+/// asks for `CLAVIGER_MUTATIONS` times as many, or for a chance that begins with `CLAVIGER_SEED`, as `xtask long` does.
+///
+/// # Panics
+/// If either is set to something that is no number.
 pub fn mutate(seeds: &[Vec<u8>], rounds: u32, target: fn(&[u8])) {
     use claviger_kernel::{Entropy as _, SeededEntropy};
 
-    let entropy = SeededEntropy::new(rounds.into());
+    let asked = |name| std::env::var(name).ok().map(|text| text.parse().expect("the variable is a number"));
+    let entropy = SeededEntropy::new(asked("CLAVIGER_SEED").unwrap_or(u64::from(rounds)));
     let draw = |below: usize| {
         let mut bytes = [0; 4];
         entropy.fill(&mut bytes);
@@ -53,7 +58,7 @@ pub fn mutate(seeds: &[Vec<u8>], rounds: u32, target: fn(&[u8])) {
     for seed in seeds {
         target(seed);
     }
-    for _ in 0..rounds {
+    for _ in 0..u64::from(rounds) * asked("CLAVIGER_MUTATIONS").unwrap_or(1) {
         let mut data = seeds[draw(seeds.len())].clone();
         for _ in 0..=draw(4) {
             let at = draw(data.len() + 1);

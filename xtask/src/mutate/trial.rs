@@ -6,7 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use super::list::Mutant;
 use super::tree::Copy;
@@ -68,19 +68,26 @@ struct Ran {
 }
 
 impl Trial<'_> {
-    /// Fails unless every test that a mutant names is there and green without it.
-    pub(super) fn sees_green(&mut self, package: &str, mutants: &[&Mutant]) -> Result<()> {
+    /// Runs the tests of a package's mutants without any of them. A test that is not there, or not green, proves nothing:
+    /// its mutant's verdict is settled.
+    pub(super) fn without(&mut self, package: &str, mutants: &[&Mutant]) -> Result<Vec<Option<Verdict>>> {
+        let broken = |why: String| Some(Verdict { finding: Finding::Broken(why), minutes: 0.0 });
         let built = self.run(self.build(package), &format!("{package}-build.log"))?;
-        ensure!(built.status.success(), "the tests do not build:\n{}", tail(&built.text));
-        let ran = self.run(self.tests(package, mutants), &format!("{package}-tests.log"))?;
-        for mutant in mutants {
-            let results = results(mutant, &ran.text);
-            ensure!(!results.is_empty(), "no test is called {}", mutant.test);
-            for (name, outcome) in results {
-                ensure!(outcome == Outcome::Passed, "{name} {}: red without any mutant proves nothing", outcome.word());
-            }
+        if !built.status.success() {
+            let why = format!("the tests of {package} do not build:\n{}", tail(&built.text));
+            return Ok(mutants.iter().map(|_| broken(why.clone())).collect());
         }
-        Ok(())
+        let ran = self.run(self.tests(package, mutants), &format!("{package}-tests.log"))?;
+        let settled = mutants.iter().map(|mutant| {
+            let results = results(mutant, &ran.text);
+            let not_green = results.iter().find(|(_, outcome)| *outcome != Outcome::Passed);
+            match not_green {
+                Some((name, outcome)) => broken(format!("{name} {} without the mutant too", outcome.word())),
+                None if results.is_empty() => broken("no test of that name ran".to_owned()),
+                None => None,
+            }
+        });
+        Ok(settled.collect())
     }
 
     /// Makes the mutant, runs its test, and takes the mutant away.

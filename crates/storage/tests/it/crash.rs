@@ -8,12 +8,15 @@ use super::ledger::{Ledger, Mode, Said};
 
 /// How many kills; `xtask long` asks for more than a run in passing does.
 const KILLS: &str = "CLAVIGER_KILLS";
+/// What chance begins with; `xtask long` names another in each run.
+const SEED: &str = "CLAVIGER_SEED";
 
 #[tokio::test]
 async fn f01_nothing_acknowledged_is_lost_and_nothing_is_half_done_whenever_the_process_is_killed() {
     let kills = std::env::var(KILLS).map_or(30, |kills| kills.parse().expect("a number of kills"));
+    let seed = std::env::var(SEED).map_or(1, |seed| seed.parse().expect("a seed"));
     let ledger = Ledger::new("f01").await;
-    let entropy = SeededEntropy::new(1);
+    let entropy = SeededEntropy::new(seed);
     let mut said = Said::default();
     for kill in 0..kills {
         let mut chance = [0; 3];
