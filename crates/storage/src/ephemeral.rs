@@ -14,11 +14,10 @@ use claviger_kernel::{Clock, Entropy, RealmId, Secret, Timestamp, Unavailable};
 use self::database::{Database, Held};
 use self::redis::{Redis, RedisFault};
 use self::turn::Turns;
-use crate::{OpenError, Sql, Store};
+use crate::{OpenError, Store};
 
-pub(crate) use self::redis::scratch;
-
-pub(crate) static STATEMENTS: [&[&Sql]; 2] = [database::sql::ALL, turn::sql::ALL];
+pub(crate) use self::database::sql;
+pub(crate) use self::turn::sql as turn_sql;
 
 /// Short-lived values by realm, kind and key; each has an expiry, after which it does not exist.
 ///
@@ -94,13 +93,13 @@ impl Ephemeral {
     ) -> Result<(), Unavailable> {
         let slot = Slot { realm, kind, key };
         let Some(on) = &self.redis else { return self.database.put(slot, &value, expires).await };
-        // A row decides for its key, so a new value must not stand anywhere else.
-        let (row, turn) = futures_util::future::try_join(self.database.get(slot), on.turns.is_on()).await?;
-        if matches!(row, Held::Nothing) && !turn && on.redis.put(slot, &value, expires).await.is_ok() {
+        // A row decides for its key: where one is, a new value must not stand anywhere else. So it is, too, where Redis
+        // may have taken the value without saying so.
+        if matches!(self.database.get(slot).await?, Held::Nothing)
+            && on.in_turn(on.redis.put(slot, &value, expires)).await?.is_some()
+        {
             return Ok(());
         }
-        // Also where the outcome is unknown: this row then decides, whatever Redis holds.
-        on.turns.stand_in(&on.redis).await?;
         self.database.put(slot, &value, expires).await
     }
 
@@ -146,7 +145,7 @@ impl Ephemeral {
             Held::Row(Some(_)) => self.database.replace(slot, old, new, expires).await,
             Held::Nothing => match on.redis.replace(slot, old, new, expires).await {
                 Ok(done) => Ok(done),
-                Err(RedisFault::Down(_)) => Ok(false),
+                Err(RedisFault::Down) => Ok(false),
                 Err(RedisFault::Unknown(fault)) => Err(fault),
             },
         }
@@ -164,13 +163,10 @@ impl Ephemeral {
     ) -> Result<u64, Unavailable> {
         let slot = Slot { realm, kind, key };
         let Some(on) = &self.redis else { return self.database.increment(slot, expires).await };
-        if !on.turns.is_on().await?
-            && let Ok(count) = on.redis.increment(slot, expires).await
-        {
-            return Ok(count);
+        match on.in_turn(on.redis.increment(slot, expires)).await? {
+            Some(count) => Ok(count),
+            None => self.database.increment(slot, expires).await,
         }
-        on.turns.stand_in(&on.redis).await?;
-        self.database.increment(slot, expires).await
     }
 
     /// Whether this is the first use of an id that may be used once (the `jti` of an assertion or of a proof), on
@@ -209,6 +205,21 @@ impl Ephemeral {
     }
 }
 
+impl OnRedis {
+    /// Does `work` on Redis if it is Redis' turn and it answers; otherwise sees to it that the database's turn is on.
+    async fn in_turn<T>(&self, work: impl Future<Output = Result<T, RedisFault>>) -> Result<Option<T>, Unavailable> {
+        if self.turns.is_on().await? {
+            if self.redis.answers().is_ok() {
+                return Ok(None);
+            }
+        } else if let Ok(done) = work.await {
+            return Ok(Some(done));
+        }
+        self.turns.stand_in().await?;
+        Ok(None)
+    }
+}
+
 impl Held {
     fn value(self) -> Option<Vec<u8>> {
         match self {
@@ -222,7 +233,7 @@ impl Held {
 fn gone_while_down(copy: Result<Option<Vec<u8>>, RedisFault>) -> Result<Option<Vec<u8>>, Unavailable> {
     match copy {
         Ok(value) => Ok(value),
-        Err(RedisFault::Down(_)) => Ok(None),
+        Err(RedisFault::Down) => Ok(None),
         Err(RedisFault::Unknown(fault)) => Err(fault),
     }
 }

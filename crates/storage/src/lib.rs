@@ -25,7 +25,7 @@ mod unit;
 mod value;
 
 pub use changes::{Change, Follower, Progress};
-pub use ephemeral::Ephemeral;
+pub use ephemeral::{Ephemeral, FirstUse};
 pub use error::{ColumnError, CommitError, OpenError};
 pub use jobs::{Failed, Job, JobQueue, Retry};
 pub use leases::{Lease, Leases};
@@ -44,6 +44,7 @@ pub use value::Value;
 pub static STATEMENTS: &[&[&Sql]] = &[
     changes::sql::ALL,
     ephemeral::sql::ALL,
+    ephemeral::turn_sql::ALL,
     jobs::sql::ALL,
     leases::sql::ALL,
     nodes::sql::ALL,

@@ -156,6 +156,6 @@ fn refused(setting: &str, error: &tokio_postgres::Error) -> OpenError {
 
 /// Waits before another try over the network; no decision hangs on the length.
 #[allow(clippy::disallowed_methods, reason = "a pause between attempts over the network, not a clock of ours")]
-async fn pause(span: Duration) {
+pub(crate) async fn pause(span: Duration) {
     tokio::time::sleep(span).await;
 }
