@@ -4,14 +4,18 @@
 //! [`Input`]s. It collects proofs and cannot mint them; a session comes out only when they are complete.
 
 mod administration;
+mod beside;
 mod changes;
+mod devices;
 mod engine;
 mod flow;
 mod limits;
 mod set_up;
 
 pub use administration::{AdministrationError, NewAccount};
+pub use beside::{Added, Beside, Opening};
 pub use changes::ChangeError;
+pub use devices::EndError;
 pub use engine::{Browser, Input, SignedIn, Step, StepError};
 pub use flow::{Flow, FlowGone, NewFlow, Pending, State};
 pub use set_up::SetUpError;
@@ -25,7 +29,7 @@ use claviger_identity::passwords::Passwords;
 use claviger_kernel::Unavailable;
 use claviger_keys::KeyRing;
 use claviger_notify::Notifier;
-use claviger_session::sessions::Lifetimes;
+use claviger_session::sessions::{Lifetimes, SessionCache};
 use claviger_tenancy::{Realm, Tenancy};
 
 /// Every statement of this crate, folder by folder, for the statement suite.
@@ -38,12 +42,19 @@ pub struct Accounts {
     ring: Arc<KeyRing>,
     tenancy: Arc<Tenancy>,
     notifier: Notifier,
+    sessions: Arc<SessionCache>,
 }
 
 impl Accounts {
     /// The service over these parts.
-    pub const fn new(passwords: Passwords, ring: Arc<KeyRing>, tenancy: Arc<Tenancy>, notifier: Notifier) -> Self {
-        Self { passwords, ring, tenancy, notifier }
+    pub const fn new(
+        passwords: Passwords,
+        ring: Arc<KeyRing>,
+        tenancy: Arc<Tenancy>,
+        notifier: Notifier,
+        sessions: Arc<SessionCache>,
+    ) -> Self {
+        Self { passwords, ring, tenancy, notifier, sessions }
     }
 
     pub(crate) fn realm(&self, cx: &Cx) -> Result<Arc<Realm>, Unavailable> {

@@ -19,6 +19,7 @@ use claviger_management::{Door, Management};
 use claviger_notify::{Notifier, Transport};
 use claviger_oauth::OAuth;
 use claviger_session::Revocations;
+use claviger_session::sessions::SessionCache;
 use claviger_storage::{Ephemeral, Follower, PostgresOptions, SqliteOptions, Store};
 use claviger_tenancy::{PublicUrl, Tenancy};
 
@@ -232,13 +233,15 @@ async fn services(
     let workers = HashWorkers::start(ambient.hashing.clone(), Arc::clone(&ambient.clock), Arc::clone(&ambient.entropy));
     let passwords = Passwords::new(workers.context("password hashing")?, PasswordPolicy::default());
     let notifier = Notifier::new(Arc::clone(&keys), Arc::clone(&tenancy), Arc::clone(&ambient.transport));
-    let accounts = Accounts::new(passwords, Arc::clone(&keys), Arc::clone(&tenancy), notifier.clone());
     let revocations = Revocations::new(store.clone(), Arc::clone(&tenancy), Arc::clone(&ambient.clock));
     let revocations = Arc::new(revocations);
     store.keep_time(Arc::clone(&ambient.clock));
     store.follow(Arc::clone(&revocations) as Arc<dyn Follower>);
+    let sessions = Arc::new(SessionCache::new(Arc::clone(&revocations)));
+    store.follow(Arc::clone(&sessions) as Arc<dyn Follower>);
     store.catch_up().await.context("what has been revoked cannot be loaded")?;
-    let oauth = OAuth::new(Arc::clone(&keys), Arc::clone(&tenancy), Arc::clone(&revocations));
+    let accounts = Accounts::new(passwords, Arc::clone(&keys), Arc::clone(&tenancy), notifier.clone(), sessions);
+    let oauth = OAuth::new(Arc::clone(&keys), Arc::clone(&tenancy), Arc::clone(&revocations), notifier.clone());
     Ok(Services { store, ephemeral, ambient, tenancy, keys, revocations, notifier, accounts, oauth })
 }
 

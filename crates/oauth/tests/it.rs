@@ -7,5 +7,6 @@ mod it {
     mod dump;
     pub(crate) mod house;
     mod machines;
+    mod revocations;
     mod tokens;
 }

@@ -15,11 +15,13 @@ use claviger_storage::args;
 use crate::Complete;
 use crate::complete::Proof;
 
+mod cache;
 mod device;
 pub(crate) mod listed;
 mod rules;
 pub(crate) mod sql;
 
+pub use cache::SessionCache;
 pub use device::device_label;
 pub use listed::{Filter, ListedSession, Sort, list, listed, owner, used};
 pub use rules::Lifetimes;
@@ -229,17 +231,18 @@ pub fn require_alive(unit: &mut Unit, session: &Session) {
     unit.require("session_alive", &sql::ALIVE, args);
 }
 
-/// Keeps a session from idling out. Writes only when a tenth of the idle time has passed since the last write.
-pub async fn touch(cx: &Cx, session: &Session, lifetimes: &Lifetimes) -> Result<(), Unavailable> {
+/// Keeps a session from idling out. Writes only when a tenth of the idle time has passed since the last write, and says
+/// whether it did.
+pub async fn touch(cx: &Cx, session: &Session, lifetimes: &Lifetimes) -> Result<bool, Unavailable> {
     let now = cx.now();
     if now.since(session.seen_at) < lifetimes.idle / 10 {
-        return Ok(());
+        return Ok(false);
     }
     let idle_expires_at = now.plus(lifetimes.idle).min(session.expires_at);
     let mut unit = claviger_audit::quiet(cx, "a session was used");
     unit.any("session", &sql::TOUCH, args![cx.realm(), session.id, now, idle_expires_at]);
     match cx.commit(unit).await {
-        Ok(_) | Err(claviger_storage::CommitError::Conflict(_)) => Ok(()),
+        Ok(_) | Err(claviger_storage::CommitError::Conflict(_)) => Ok(true),
         Err(claviger_storage::CommitError::Unavailable(fault)) => Err(fault),
     }
 }

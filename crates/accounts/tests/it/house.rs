@@ -10,6 +10,9 @@ use claviger_identity::passwords::Passwords;
 use claviger_kernel::{Actor, Caller, Secret, Source, SystemReason};
 use claviger_keys::{FreshKeys, KeyRing, MasterKey, MasterOrigin};
 use claviger_notify::{Inbox, Notifier};
+use claviger_session::Revocations;
+use claviger_session::sessions::SessionCache;
+use claviger_storage::Follower;
 use claviger_storage::scratch::Scratch;
 use claviger_tenancy::Tenancy;
 
@@ -51,7 +54,12 @@ impl House {
         let inbox = Inbox::new();
         let notifier = Notifier::new(Arc::clone(&ring), Arc::clone(&tenancy), Arc::new(inbox.clone()));
         let passwords = Passwords::new(Arc::clone(&workers), PasswordPolicy::default());
-        let accounts = Accounts::new(passwords, Arc::clone(&ring), tenancy, notifier.clone());
+        let revocations = Arc::new(Revocations::new(cx.db.clone(), Arc::clone(&tenancy), scratch.clock()));
+        let sessions = Arc::new(SessionCache::new(Arc::clone(&revocations)));
+        cx.db.follow(revocations);
+        cx.db.follow(Arc::clone(&sessions) as Arc<dyn Follower>);
+        cx.db.catch_up().await.expect("the views are loaded");
+        let accounts = Accounts::new(passwords, Arc::clone(&ring), tenancy, notifier.clone(), sessions);
         let caller = Caller { realm: realm.id, actor: Actor::Anonymous, source: Some(source("192.0.2.1")), ..caller };
         let cx = cx.with(caller);
         Self { scratch, cx, accounts, workers, notifier, inbox, ring }

@@ -119,7 +119,7 @@ pub async fn owner(cx: &Cx, id: SessionId) -> Result<Option<UserId>, Unavailable
 /// shown as used. Written as coarsely as [`super::touch`] writes.
 pub async fn used(cx: &Cx, id: SessionId, lifetimes: &Lifetimes) -> Result<(), Unavailable> {
     match super::by_id(cx, id).await {
-        Ok(session) => super::touch(cx, &session, lifetimes).await,
+        Ok(session) => super::touch(cx, &session, lifetimes).await.map(drop),
         Err(PresentError::Unavailable(fault)) => Err(fault),
         Err(PresentError::Expired) => {
             let mut unit: Unit = claviger_audit::quiet(cx, "an application was used on a device");

@@ -1,0 +1,135 @@
+//! What has been revoked: refused at once on the node that did it, and by every node that starts afterwards.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use claviger_audit::{Cx, Event, Unit};
+use claviger_identity::users;
+use claviger_kernel::{Clock, ManualClock};
+use claviger_oauth::{Client, OAuth};
+use claviger_session::{Revocations, families, revocations, sessions};
+use claviger_storage::{Follower, both_engines};
+
+use super::house::House;
+
+/// The service of a node that has just started: its views know what the rows tell, and nothing else.
+async fn started(house: &House) -> OAuth {
+    let tenancy = Arc::clone(house.ring.tenancy());
+    let revocations = Revocations::new(house.cx.db.clone(), Arc::clone(&tenancy), Arc::clone(&house.cx.clock));
+    revocations.reload().await.unwrap();
+    OAuth::new(Arc::clone(&house.ring), tenancy, Arc::new(revocations))
+}
+
+async fn commit(house: &House, cx: &Cx, change: impl FnOnce(&mut Unit)) {
+    let mut unit = claviger_audit::unit(cx, Event::new("test", "revoke"));
+    change(&mut unit);
+    house.cx.commit(unit).await.unwrap();
+}
+
+async fn tokens(house: &House, client: &Client) -> (String, said::Claims) {
+    let code = house.code(&client.client_id, &[]).await;
+    let access = house.exchange(&client.client_id, &code).await.unwrap().access_token;
+    let claims = said::read(access.expose());
+    (access.expose().clone(), claims)
+}
+
+/// What a token says, for a test that must name it.
+mod said {
+    use claviger_crypto::base64url_decode;
+
+    pub(super) struct Claims {
+        pub(super) jti: String,
+        pub(super) fam: String,
+    }
+
+    pub(super) fn read(token: &str) -> Claims {
+        let payload = base64url_decode(token.split('.').nth(1).unwrap()).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+        let text = |name: &str| claims[name].as_str().unwrap().to_owned();
+        Claims { jti: text("jti"), fam: text("fam") }
+    }
+}
+
+both_engines! {
+    async fn f45_a_node_that_starts_refuses_what_was_revoked_before(scratch) {
+        let house = House::open(scratch).await;
+        let app = house.client("app", |_| {}).await;
+        let live = async |token: &str| {
+            let here = house.oauth.userinfo(&house.cx, token).await.is_ok();
+            let there = started(&house).await.userinfo(&house.cx, token).await.is_ok();
+            assert_eq!(here, there, "a node that has just started judges as one that runs");
+            here
+        };
+        let (one, claims) = tokens(&house, &app).await;
+        let (other, _) = tokens(&house, &app).await;
+        assert!(live(&one).await && live(&other).await);
+        commit(&house, &house.cx, |unit| revocations::token(unit, &claims.jti)).await;
+        assert!(!live(&one).await, "a token");
+        assert!(live(&other).await, "and no other");
+
+        let (one, claims) = tokens(&house, &app).await;
+        commit(&house, &house.cx, |unit| families::revoke(unit, claims.fam.parse().unwrap(), "test")).await;
+        assert!(!live(&one).await, "a family");
+
+        let gone = house.client("gone", |_| {}).await;
+        let (one, _) = tokens(&house, &gone).await;
+        house.oauth.remove_client(&house.cx, &gone).await.unwrap();
+        assert!(!live(&one).await, "a client");
+        assert!(live(&other).await);
+
+        let (one, _) = tokens(&house, &app).await;
+        commit(&house, &house.cx, |unit| sessions::end_all(unit, house.user.id(), Some(house.session.id), "test")).await;
+        assert!(live(&one).await, "the session that is kept");
+        commit(&house, &house.cx, |unit| sessions::end(unit, house.session.id, "test")).await;
+        assert!(!live(&one).await && !live(&other).await, "a session");
+    }
+
+    async fn f45_a_node_that_starts_refuses_a_user_whose_epoch_was_raised(scratch) {
+        let house = House::open(scratch).await;
+        let app = house.client("app", |_| {}).await;
+        let (token, _) = tokens(&house, &app).await;
+        commit(&house, &house.cx, |unit| {
+            let raised = users::raise_epoch(unit, house.user.id(), "test");
+            revocations::user(unit, raised);
+        })
+        .await;
+        let set = |oauth: &Arc<Revocations>| oauth.len();
+        let view = Arc::new(Revocations::new(
+            house.cx.db.clone(),
+            Arc::clone(house.ring.tenancy()),
+            Arc::clone(&house.cx.clock),
+        ));
+        assert_eq!(set(&view), 0);
+        view.reload().await.unwrap();
+        assert_eq!(set(&view), 1);
+        assert!(house.oauth.userinfo(&house.cx, &token).await.is_err());
+    }
+
+    async fn f21_an_entry_by_a_node_whose_clock_is_an_hour_slow_is_not_taken_for_an_old_one(scratch) {
+        let house = House::open(scratch).await;
+        let app = house.client("app", |_| {}).await;
+        let (token, claims) = tokens(&house, &app).await;
+        let slow: Arc<dyn Clock> = Arc::new(ManualClock::new(house.cx.now().minus(Duration::from_hours(1))));
+        let cx = Cx { clock: slow, ..house.cx.clone() };
+        commit(&house, &cx, |unit| revocations::token(unit, &claims.jti)).await;
+        assert!(house.oauth.userinfo(&house.cx, &token).await.is_err());
+        assert!(started(&house).await.userinfo(&house.cx, &token).await.is_err());
+    }
+
+    async fn entries_are_dropped_when_no_token_that_they_concern_can_live(scratch) {
+        let house = House::open(scratch).await;
+        let app = house.client("app", |_| {}).await;
+        let (_, claims) = tokens(&house, &app).await;
+        commit(&house, &house.cx, |unit| revocations::token(unit, &claims.jti)).await;
+        let view = Revocations::new(
+            house.cx.db.clone(),
+            Arc::clone(house.ring.tenancy()),
+            Arc::clone(&house.cx.clock),
+        );
+        assert_eq!(revocations::expire(&house.cx, &view, 100).await.unwrap(), 0);
+        house.scratch.clock.advance(Duration::from_hours(3));
+        assert_eq!(revocations::expire(&house.cx, &view, 100).await.unwrap(), 1);
+        view.reload().await.unwrap();
+        assert!(view.is_empty());
+    }
+}
