@@ -71,8 +71,13 @@ pub fn assign(unit: &mut Unit, user: UserId, role: Role) {
 pub fn unassign(unit: &mut Unit, user: UserId, role: Role) {
     unit.record(Event::new("role_unassigned", user).with("role", role.as_str()));
     unit.one("role", &sql::UNASSIGN, args![unit.realm(), user, role.as_str()]);
-    unit.require("last_holder", &sql::OTHER_HOLDER, args![unit.realm(), role.as_str(), user]);
+    require_other_holder(unit, user, role);
     unit.changed("user", user.as_bytes());
+}
+
+/// Makes the commit depend on somebody else, who may sign in, holding the role: conflict `last_holder` (A186).
+pub fn require_other_holder(unit: &mut Unit, user: UserId, role: Role) {
+    unit.require("last_holder", &sql::OTHER_HOLDER, args![unit.realm(), role.as_str(), user]);
 }
 
 /// The roles of a user. One list read.

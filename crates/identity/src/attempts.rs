@@ -35,13 +35,21 @@ pub struct Rule {
     pub limit: u32,
     /// A counter left alone for this long starts anew; `None` keeps it until success.
     pub forget: Option<Duration>,
+    /// One attempt is forgotten each time that this has passed, however many others are made; `None` keeps them.
+    pub decay: Option<Duration>,
 }
 
 /// Per account and factor: 5 free, then 1, 2, 4 … 900 s, closed at 100 in a row (NIST SP 800-63B-4 §3.2.2).
-pub const ACCOUNT: Rule = Rule { free: 5, longest: Duration::from_mins(15), limit: 100, forget: None };
-/// Per source: 20 free, then 1, 2, 4 … 900 s; forgotten after an hour of peace, never closed.
-pub const SOURCE: Rule =
-    Rule { free: 20, longest: Duration::from_mins(15), limit: u32::MAX, forget: Some(Duration::from_hours(1)) };
+pub const ACCOUNT: Rule = Rule { free: 5, longest: Duration::from_mins(15), limit: 100, forget: None, decay: None };
+/// Per source: 20 free, then 1, 2, 4 … 900 s; one forgotten every three minutes, all after an hour of peace; never closed.
+/// A network behind which many people sit is never at peace: without the decay, their slips would add up for ever.
+pub const SOURCE: Rule = Rule {
+    free: 20,
+    longest: Duration::from_mins(15),
+    limit: u32::MAX,
+    forget: Some(Duration::from_hours(1)),
+    decay: Some(Duration::from_mins(3)),
+};
 /// How long rows of unknown addresses and of sources are kept after their last use.
 pub const KEPT: Duration = Duration::from_hours(24);
 
@@ -87,10 +95,14 @@ fn source_key(source: Source) -> Vec<u8> {
     source.bucket().to_string().into_bytes()
 }
 
+/// So many microseconds that a division by them is nothing.
+const NEVER: i64 = i64::MAX;
+
 fn raise(cx: &Cx, kind: &'static str, key: Vec<u8>, rule: Rule, now: Timestamp) -> Vec<Value> {
     let longest = i64::try_from(rule.longest.as_micros()).unwrap_or(i64::MAX);
     let forget = rule.forget.map_or(Timestamp::from_micros(i64::MIN), |span| now.minus(span));
-    args![cx.realm(), kind, key, now, forget, rule.free, longest, rule.limit]
+    let decay = rule.decay.map_or(NEVER, |span| i64::try_from(span.as_micros()).unwrap_or(NEVER));
+    args![cx.realm(), kind, key, now, forget, rule.free, longest, rule.limit, decay]
 }
 
 /// Counts a guess before it is made, durably.
@@ -110,6 +122,23 @@ pub async fn reserve(cx: &Cx, subject: Subject, source: Option<Source>) -> Resul
         }
         Err(CommitError::Conflict(_)) => Err(ReserveError::Source),
         Err(CommitError::Unavailable(fault)) => Err(fault.into()),
+    }
+}
+
+/// Gives the reservation of a guess back that nobody has judged: there was no room for the hash. One less on each counter,
+/// and the wait that it caused.
+pub async fn give_back(cx: &Cx, reserved: &Reserved) -> Result<(), Unavailable> {
+    let mut unit = claviger_audit::quiet(cx, "a counter of guesses; nothing was guessed");
+    if let Some(source) = reserved.source {
+        unit.any("attempts", &sql::LOWER, args![cx.realm(), "source", source_key(source), SOURCE.free]);
+    }
+    if reserved.allowed {
+        let (kind, key) = reserved.subject.key();
+        unit.any("attempts", &sql::LOWER, args![cx.realm(), kind, key, reserved.subject.rule().free]);
+    }
+    match cx.commit(unit).await {
+        Ok(_) | Err(CommitError::Conflict(_)) => Ok(()),
+        Err(CommitError::Unavailable(fault)) => Err(fault),
     }
 }
 

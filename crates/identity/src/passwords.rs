@@ -134,8 +134,17 @@ impl Passwords {
         let reserved = attempts::reserve(cx, subject, cx.caller.source).await?;
         let stored = found.as_ref().and_then(|row| row.password.as_ref()).filter(|_| reserved.allowed);
         let verdict = match stored {
-            Some((hash, _)) => self.workers.verify(presented.clone(), hash).await?,
-            None => self.workers.verify_absent(presented.clone()).await?,
+            Some((hash, _)) => self.workers.verify(presented.clone(), hash).await,
+            None => self.workers.verify_absent(presented.clone()).await,
+        };
+        let verdict = match verdict {
+            Ok(verdict) => verdict,
+            Err(fault) => {
+                if let Err(fault) = attempts::give_back(cx, &reserved).await {
+                    tracing::warn!(reason = fault.reason(), "a guess that nobody judged stays counted");
+                }
+                return Err(fault.into());
+            }
         };
         let right =
             found.filter(|_| verdict.matches).and_then(|row| Some((row.user.active()?, row.password?.1, row.email)));

@@ -133,6 +133,7 @@ impl Notifier {
             place: &realm.display_name,
             issuer: &realm.issuer,
             code: code.as_ref(),
+            facts: &queued.facts,
             minutes: u32::try_from(minutes).unwrap_or(u32::MAX),
             queued_at: queued.created_at,
         };

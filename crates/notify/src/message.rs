@@ -17,12 +17,20 @@ pub enum Template {
     NoAccount,
     /// The password was changed.
     PasswordChanged,
+    /// A used refresh token came back: somebody may hold a copy of a sign-in. Takes `client` and `device`.
+    SignInReused,
 }
 
 impl Template {
     /// Every template.
-    pub const ALL: [Self; 5] =
-        [Self::Verify, Self::Reset, Self::AlreadyRegistered, Self::NoAccount, Self::PasswordChanged];
+    pub const ALL: [Self; 6] = [
+        Self::Verify,
+        Self::Reset,
+        Self::AlreadyRegistered,
+        Self::NoAccount,
+        Self::PasswordChanged,
+        Self::SignInReused,
+    ];
 
     /// The name that the outbox keeps; message keys begin with it.
     pub const fn as_str(self) -> &'static str {
@@ -32,6 +40,7 @@ impl Template {
             Self::AlreadyRegistered => "already-registered",
             Self::NoAccount => "no-account",
             Self::PasswordChanged => "password-changed",
+            Self::SignInReused => "sign-in-reused",
         }
     }
 
@@ -52,6 +61,8 @@ pub struct Message<'a> {
     pub to: &'a str,
     /// The code, where the template has one.
     pub code: Option<&'a Secret<String>>,
+    /// What the template's words name, by name. Never a secret: it stands in the outbox as it is, until delivery.
+    pub facts: &'a [(&'static str, &'a str)],
     /// How long the message is of use; it is given up afterwards.
     pub life: Duration,
 }

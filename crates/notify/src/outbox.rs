@@ -1,5 +1,6 @@
 //! The outbox: rows written in the unit of the change, secrets sealed to their row.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use claviger_audit::{Cx, Unit};
@@ -13,16 +14,18 @@ use tokio::sync::Notify;
 use crate::{Message, Transport};
 
 pub(crate) mod sql {
+    use std::collections::BTreeMap;
+
     use claviger_kernel::{MessageId, Timestamp};
     use claviger_storage::{ColumnError, Row};
 
     claviger_storage::statements! {
         /// A message to deliver.
-        pub(crate) QUEUE: "insert into outbox (realm_id, id, template, language, recipient, sealed, created_at, expires_at, \
-            next_at, attempts) values ($1, $2, $3, $4, $5, $6, $7, $8, $7, 0)";
+        pub(crate) QUEUE: "insert into outbox (realm_id, id, template, language, recipient, sealed, parameters, created_at, \
+            expires_at, next_at, attempts) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, 0)";
         /// What is due.
-        pub(crate) DUE: "select id, template, language, recipient, sealed, created_at, expires_at, attempts from outbox \
-            where realm_id = $1 and next_at <= $2 and finished_at is null order by next_at limit $3";
+        pub(crate) DUE: "select id, template, language, recipient, sealed, created_at, expires_at, attempts, parameters \
+            from outbox where realm_id = $1 and next_at <= $2 and finished_at is null order by next_at limit $3";
         /// When the next is due.
         pub(crate) NEXT: "select next_at from outbox where realm_id = $1 and finished_at is null order by next_at limit 1";
         /// One runner takes it: for others it is due later.
@@ -30,8 +33,8 @@ pub(crate) mod sql {
             where realm_id = $1 and id = $2 and attempts = $3 and finished_at is null";
         /// It is tried again later.
         pub(crate) LATER: "update outbox set next_at = $3 where realm_id = $1 and id = $2 and finished_at is null";
-        /// It is delivered or given up; what was secret goes.
-        pub(crate) FINISH: "update outbox set finished_at = $3, outcome = $4, sealed = null \
+        /// It is delivered or given up; what was secret goes, and what it named.
+        pub(crate) FINISH: "update outbox set finished_at = $3, outcome = $4, sealed = null, parameters = null \
             where realm_id = $1 and id = $2 and finished_at is null";
         /// Long finished.
         pub(crate) EXPIRE: "delete from outbox where realm_id = $1 and id in (select id from outbox \
@@ -47,9 +50,12 @@ pub(crate) mod sql {
         pub(crate) created_at: Timestamp,
         pub(crate) expires_at: Timestamp,
         pub(crate) attempts: u32,
+        pub(crate) facts: BTreeMap<String, String>,
     }
 
     pub(crate) fn queued(row: &Row<'_>) -> Result<Queued, ColumnError> {
+        let parameters: Option<String> = row.get(8)?;
+        let unreadable = |_| ColumnError { index: 8, expected: "names and texts as JSON", found: "text" };
         Ok(Queued {
             id: row.get(0)?,
             template: row.get(1)?,
@@ -59,6 +65,9 @@ pub(crate) mod sql {
             created_at: row.get(5)?,
             expires_at: row.get(6)?,
             attempts: row.get(7)?,
+            facts: parameters
+                .map_or_else(|| Ok(BTreeMap::new()), |text| serde_json::from_str(&text))
+                .map_err(unreadable)?,
         })
     }
 
@@ -99,6 +108,7 @@ impl Notifier {
             message.language,
             message.to,
             sealed,
+            parameters(message.facts),
             unit.now(),
             unit.now().plus(message.life)
         ];
@@ -121,6 +131,11 @@ impl Notifier {
             .map(Secret::new)
             .map_err(|_| Unavailable::new("a sealed message is not text"))
     }
+}
+
+fn parameters(facts: &[(&'static str, &str)]) -> Option<String> {
+    let facts: BTreeMap<_, _> = facts.iter().copied().collect();
+    (!facts.is_empty()).then(|| serde_json::to_string(&facts).expect("names and texts are plain JSON"))
 }
 
 fn context(cx: &Cx, id: MessageId) -> Context {

@@ -1,6 +1,7 @@
 //! Putting a message into words: a plain text, and HTML that carries the same and loads nothing.
 
 use core::fmt::Write as _;
+use std::collections::BTreeMap;
 
 use claviger_i18n::{Arg, Texts};
 use claviger_kernel::{Secret, Timestamp};
@@ -16,6 +17,7 @@ pub(crate) struct Filling<'a> {
     /// The realm's issuer URL, without a slash at the end: links begin with it.
     pub(crate) issuer: &'a str,
     pub(crate) code: Option<&'a Secret<String>>,
+    pub(crate) facts: &'a BTreeMap<String, String>,
     pub(crate) minutes: u32,
     pub(crate) queued_at: Timestamp,
 }
@@ -30,7 +32,10 @@ enum Part {
 
 pub(crate) fn render(texts: &Texts, filling: &Filling<'_>) -> Mail {
     let name = filling.template.as_str();
-    let say = |key: &str| texts.get(key, &[("place", Arg::from(filling.place))]).into_owned();
+    let at = filling.queued_at.to_string();
+    let mut named = vec![("place", Arg::from(filling.place)), ("time", Arg::from(at.as_str()))];
+    named.extend(filling.facts.iter().map(|(name, text)| (name.as_str(), Arg::from(text.as_str()))));
+    let say = |key: &str| texts.get(key, &named).into_owned();
     let own = |part: &str| say(&format!("mail-{name}-{part}"));
     let link = |part: &str, path: &str| Part::Link { label: own(part), url: format!("{}{path}", filling.issuer) };
     let mut parts = vec![Part::Title(own("title")), Part::Words(own("lead"))];
@@ -62,6 +67,13 @@ pub(crate) fn render(texts: &Texts, filling: &Filling<'_>) -> Mail {
         Template::PasswordChanged => {
             parts.push(Part::Words(own("act")));
             parts.push(link("link", "/recover"));
+        }
+        Template::SignInReused => {
+            parts.push(Part::Words(own("where")));
+            parts.push(Part::Words(own("done")));
+            parts.push(Part::Words(own("act")));
+            parts.push(link("change", "/account/password"));
+            parts.push(link("reset", "/recover"));
         }
     }
     let foot = say("mail-footer");
@@ -156,6 +168,10 @@ mod tests {
                 place,
                 issuer: "https://id.test",
                 code: Some(&Secret::from("12345678")),
+                facts: &BTreeMap::from(
+                    [("client", "Notes <b>"), ("device", "Firefox on Linux")]
+                        .map(|(name, text)| (name.to_owned(), text.to_owned())),
+                ),
                 minutes,
                 queued_at: Timestamp::default(),
             },
@@ -175,6 +191,15 @@ mod tests {
             assert_eq!(mail.html.contains("1234 5678"), coded);
             assert!(!mail.subject.contains("1234"));
         }
+    }
+
+    #[test]
+    fn the_notice_of_a_reused_sign_in_says_which_and_what_to_do() {
+        let mail = mail(Template::SignInReused, "Acme");
+        for part in ["Notes <b>", "Firefox on Linux", "1970-01-01", "/account/password", "/recover"] {
+            assert!(mail.text.contains(part), "{part}: {}", mail.text);
+        }
+        assert!(mail.html.contains("Notes &lt;b&gt;"), "{}", mail.html);
     }
 
     #[test]

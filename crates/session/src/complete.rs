@@ -37,11 +37,13 @@ pub struct Requirement {
     pub level: Level,
     /// No proof older than this counts; `None` accepts any age.
     pub max_age: Option<Duration>,
+    /// No proof from before this moment counts: the account has been marked at risk then.
+    pub since: Option<Timestamp>,
 }
 
 impl Requirement {
     /// One factor of any age.
-    pub const ORDINARY: Self = Self { level: Level::One, max_age: None };
+    pub const ORDINARY: Self = Self { level: Level::One, max_age: None, since: None };
 }
 
 /// A proof as the session's row keeps it.
@@ -81,7 +83,7 @@ impl Complete {
     ///
     /// A mailbox never counts as a second factor beside a password (ASVS 6.3.6).
     pub fn judge(proofs: &[Proven], requirement: &Requirement, now: Timestamp) -> Result<Self, Missing> {
-        let oldest = requirement.max_age.map(|age| now.minus(age));
+        let oldest = requirement.max_age.map(|age| now.minus(age)).max(requirement.since);
         let fresh = || proofs.iter().filter(|proof| oldest.is_none_or(|oldest| proof.at() >= oldest));
         let first = fresh().next().ok_or(Missing::Proof)?;
         if proofs.iter().any(|proof| proof.user() != first.user()) {

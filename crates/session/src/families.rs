@@ -8,8 +8,8 @@
 use core::time::Duration;
 
 use claviger_audit::{Cx, Event, Unit};
+use claviger_crypto::base64url;
 use claviger_crypto::opaque::{self, Opaque, OpaqueKeys};
-use claviger_crypto::{base64url, sha256};
 use claviger_identity::{ActiveUser, users};
 use claviger_kernel::{ClientId, FamilyId, GrantId, Secret, SessionId, Timestamp, Unavailable, UserId, kind};
 use claviger_storage::args;
@@ -50,6 +50,8 @@ pub struct Family {
     pub amr: String,
     /// `auth_time` of the sign-in.
     pub authenticated_at: Timestamp,
+    /// The device to which it was given, as a person would name it.
+    pub device: String,
     /// How often the token has been replaced.
     pub generation: u32,
     /// When it ends however often it is used.
@@ -124,13 +126,54 @@ pub enum FamilyError {
     Epoch,
     /// A used token came back: whoever presents it may have stolen it. The caller revokes the family.
     #[error("a used refresh token came back")]
-    Reused(FamilyId),
+    Reused(Box<Reuse>),
+    /// A token that the row has not reached: the store was set back. Nobody is to blame for it.
+    #[error("the refresh token is newer than its family")]
+    Ahead,
     /// The same token was repeated too often within the window; the family lives.
     #[error("the refresh token was repeated too often")]
     TooOften,
     /// The store cannot say.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+}
+
+/// A used token that came back, for whoever revokes the family and tells the user.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reuse {
+    /// The family.
+    pub family: FamilyId,
+    /// Whose it is.
+    pub user: UserId,
+    /// The device to which the token was given.
+    pub device: String,
+    /// The generation of the token that came back.
+    pub presented: u32,
+    /// The generation of the present one.
+    pub current: u32,
+}
+
+/// A live family as its user sees it: what an application holds on a device.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The row.
+    pub id: FamilyId,
+    /// The client that holds the token.
+    pub client: ClientId,
+    /// The grant behind it.
+    pub grant: GrantId,
+    /// The session in which it was opened, if it ends with it.
+    pub session: Option<SessionId>,
+    /// Granted scopes, separated by spaces.
+    pub scope: String,
+    /// The device's label.
+    pub device: String,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When its token was last replaced.
+    pub used_at: Timestamp,
+    /// When it ends however often it is used.
+    pub expires_at: Timestamp,
 }
 
 /// Adds a family to the unit and gives its first token. The commit depends on the user being active.
@@ -170,7 +213,8 @@ pub fn open(unit: &mut Unit, cx: &Cx, keys: &OpaqueKeys, new: &NewFamily<'_>) ->
     ];
     unit.one("family", &sql::INSERT, args);
     let token = opaque::mint(opaque::Kind::RefreshToken, keys, new.id, 0, &secret);
-    Issued { token, jti: jti(keys, keys.current(), new.id, 0), issued_at: now }
+    // The first token has no predecessor that could be repeated, so nothing of it need be derived.
+    Issued { token, jti: base64url(&cx.random::<16>()), issued_at: now }
 }
 
 /// A refresh token that may be used now.
@@ -182,12 +226,33 @@ pub struct Presented {
     decision: Decision,
 }
 
-/// Judges a refresh token. One keyed read; writes nothing.
-pub async fn present(cx: &Cx, keys: &OpaqueKeys, token: &str, rule: &RetryRule) -> Result<Presented, FamilyError> {
+/// A refresh token of ours beside its family, not judged yet.
+#[derive(Debug)]
+pub struct Found {
+    /// The family, in whatever state.
+    pub family: Family,
+    opaque: Opaque,
+}
+
+/// Finds the family of a refresh token. One keyed read; writes nothing and judges nothing.
+pub async fn find(cx: &Cx, keys: &OpaqueKeys, token: &str) -> Result<Found, FamilyError> {
     let opaque = opaque::parse(opaque::Kind::RefreshToken, token, keys).map_err(|_| FamilyError::Forged)?;
     let family = by_id(cx, opaque.id::<kind::Family>()).await?.ok_or(FamilyError::Unknown)?;
-    let decision = decide(&family, opaque.generation(), &opaque.hash(), rule, cx.now())?;
-    Ok(Presented { family, opaque, decision })
+    Ok(Found { family, opaque })
+}
+
+impl Found {
+    /// Whether the token may be used at `now`.
+    pub fn judge(self, rule: &RetryRule, now: Timestamp) -> Result<Presented, FamilyError> {
+        let Self { family, opaque } = self;
+        let decision = decide(&family, opaque.generation(), &opaque.hash(), rule, now)?;
+        Ok(Presented { family, opaque, decision })
+    }
+}
+
+/// Judges a refresh token. One keyed read; writes nothing.
+pub async fn present(cx: &Cx, keys: &OpaqueKeys, token: &str, rule: &RetryRule) -> Result<Presented, FamilyError> {
+    find(cx, keys, token).await?.judge(rule, cx.now())
 }
 
 /// The family of this id, in whatever state.
@@ -195,13 +260,22 @@ pub async fn by_id(cx: &Cx, id: FamilyId) -> Result<Option<Family>, Unavailable>
     cx.db.get(&sql::BY_ID, args![cx.realm(), id], sql::family).await
 }
 
+/// What applications hold of a user, newest first; at most `limit` (1 to 200).
+pub async fn of_user(cx: &Cx, user: UserId, limit: u32) -> Result<Vec<Held>, Unavailable> {
+    let args = args![cx.realm(), user, cx.now(), limit.clamp(1, 200)];
+    cx.db.list(cx.realm(), &sql::OF_USER, args, sql::held).await
+}
+
 /// Whether a family is good now: for access tokens that bear a `fam`.
 pub fn alive(family: &Family, now: Timestamp) -> Result<(), FamilyError> {
     rules::alive(family, now)
 }
 
-/// Adds the use of the token to the unit and gives the successor. Conflict `family` if another use came first: present
-/// the token again, and it is a repeat.
+/// Adds the use of the token to the unit and gives the successor; `None` if a key is gone. Conflict `family` if another use
+/// came first: find the token again, and it is a repeat.
+///
+/// `narrowed` are the access token's scopes where they are fewer than the family's: two uses of one token may ask for
+/// different ones, and then their access tokens are two, each with a `jti` of its own.
 pub fn advance(
     unit: &mut Unit,
     cx: &Cx,
@@ -209,6 +283,7 @@ pub fn advance(
     presented: &Presented,
     idle: Duration,
     user: &ActiveUser,
+    narrowed: Option<&str>,
 ) -> Option<Issued> {
     let family = &presented.family;
     let now = unit.now();
@@ -233,14 +308,14 @@ pub fn advance(
             ];
             unit.one("family", &sql::ROTATE, args);
             let token = opaque::mint_under(opaque::Kind::RefreshToken, keys, key, family.id, generation, &secret)?;
-            Some(Issued { token, jti: jti(keys, key, family.id, generation), issued_at: now })
+            Some(Issued { token, jti: jti(keys, key, family.id, generation, narrowed)?, issued_at: now })
         }
         Decision::Repeat { first_use } => {
             let (key, generation) = (family.rotation_key, family.generation);
             let secret = successor(keys, key, family.id, generation, presented.opaque.secret(), family.rotation_nonce)?;
             unit.one("family", &sql::REPEAT, args![unit.realm(), family.id, generation, family.repeats]);
             let token = opaque::mint_under(opaque::Kind::RefreshToken, keys, key, family.id, generation, &secret)?;
-            Some(Issued { token, jti: jti(keys, key, family.id, generation), issued_at: first_use })
+            Some(Issued { token, jti: jti(keys, key, family.id, generation, narrowed)?, issued_at: first_use })
         }
     }
 }
@@ -264,18 +339,24 @@ fn successor(
     keys.get(key).map(|key| key.derive("refresh/1", &parts))
 }
 
-fn jti(keys: &OpaqueKeys, key: u32, family: FamilyId, generation: u32) -> String {
-    let tag = keys.get(key).map_or_else(
-        || sha256(family.as_bytes()),
-        |key| key.tag("access/1", &[family.as_bytes(), &generation.to_be_bytes()]),
-    );
-    base64url(&tag[..16])
+fn jti(keys: &OpaqueKeys, key: u32, family: FamilyId, generation: u32, narrowed: Option<&str>) -> Option<String> {
+    let generation = generation.to_be_bytes();
+    let parts: [&[u8]; 3] = [family.as_bytes(), &generation, narrowed.unwrap_or_default().as_bytes()];
+    let named = if narrowed.is_some() { &parts[..] } else { &parts[..2] };
+    keys.get(key).map(|key| base64url(&key.tag("access/1", named)[..16]))
 }
 
 /// Revokes one family, whether it exists yet or not: a code redeemed twice names it before it is made (A017).
 pub fn revoke(unit: &mut Unit, family: FamilyId, reason: &'static str) {
     unit.record(Event::new("token_family_revoked", family).with("reason", reason));
     unit.any("family", &sql::REVOKE, args![unit.realm(), family, unit.now(), reason]);
+    crate::revocations::family(unit, family);
+}
+
+/// Revokes one family that lives: conflict `family` if it does not (any more).
+pub fn revoke_living(unit: &mut Unit, family: FamilyId, reason: &'static str) {
+    unit.record(Event::new("token_family_revoked", family).with("reason", reason));
+    unit.one("family", &sql::REVOKE, args![unit.realm(), family, unit.now(), reason]);
     crate::revocations::family(unit, family);
 }
 

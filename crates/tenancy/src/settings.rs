@@ -111,6 +111,11 @@ group! {
         refresh_idle: Duration = days(14), seconds(10)..=days(365);
         /// How long a chain of refresh tokens may go on.
         refresh_absolute: Duration = days(30), seconds(10)..=days(365);
+        /// For how long a used refresh token may be repeated by a client that lost the answer, or asks from a second tab;
+        /// 0s means never.
+        refresh_retry_window: Duration = seconds(30), seconds(0)..=seconds(60);
+        /// How often within that window; beyond it the client is told to wait.
+        refresh_retries: u32 = 10, 1..=100;
         /// How far the clock of another party may be wrong.
         clock_skew: Duration = seconds(60), seconds(0)..=minutes(5);
     }
@@ -166,11 +171,11 @@ group! {
     /// Signing keys and their publication.
     KeySettings at "keys" {
         /// How long a key signs before the next takes its place.
-        rotation: Duration = days(90), hours(1)..=days(730);
+        rotation: Duration = days(90), seconds(5)..=days(730);
         /// How long the next key stands in the key set before it signs; at least twice `jwks_max_age`.
-        publish_ahead: Duration = hours(24), minutes(2)..=days(30);
+        publish_ahead: Duration = hours(24), seconds(2)..=days(30);
         /// How long others may keep the key set: `max-age` of `/.well-known/jwks.json`.
-        jwks_max_age: Duration = minutes(10), minutes(1)..=hours(1);
+        jwks_max_age: Duration = minutes(10), seconds(1)..=hours(1);
     }
 }
 
@@ -230,6 +235,30 @@ impl RealmSettings {
     /// The longest life that a signed token may have under these settings.
     pub fn longest_token_life(&self) -> Duration {
         self.tokens.access.max(self.tokens.access_longest).max(self.tokens.id)
+    }
+
+    /// What is allowed and fit for a test alone, in words for the log.
+    pub(crate) fn cautions(&self) -> Vec<String> {
+        let KeySettings { rotation, publish_ahead, jwks_max_age } = &self.keys;
+        let low = |setting: &str, value: &Duration, least: Duration, why: &str| {
+            (*value < least).then(|| format!("keys.{setting} is {}: {why}", value.show()))
+        };
+        let found = [
+            low(
+                "rotation",
+                rotation,
+                hours(1),
+                "each new key costs everybody a look at the key set, and removed ones pile up",
+            ),
+            low(
+                "publish_ahead",
+                publish_ahead,
+                minutes(2),
+                "verifiers that keep the key set for longer refuse what the next key signs",
+            ),
+            low("jwks_max_age", jwks_max_age, minutes(1), "verifiers fetch the key set all the time"),
+        ];
+        found.into_iter().flatten().collect()
     }
 
     /// Refuses values out of bounds and settings that contradict each other; names every one of them.

@@ -31,6 +31,15 @@ mail-password-changed-lead = The password of your { $place } account was just ch
 mail-password-changed-act = If this wasn’t you, reset your password now:
 mail-password-changed-link = Reset password
 
+mail-sign-in-reused-subject = An old sign-in to { $place } was used again
+mail-sign-in-reused-title = An old sign-in was used again
+mail-sign-in-reused-lead = Somebody used an old copy of one of your sign-ins. An application does not do that by itself, so a stranger may hold a copy.
+mail-sign-in-reused-where = Application: { $client }. Device: { $device }. Time: { $time }.
+mail-sign-in-reused-done = That sign-in has been ended, on every copy. Nothing else of your account was touched.
+mail-sign-in-reused-act = Sign in again and change your password. If you cannot sign in any more, reset it.
+mail-sign-in-reused-change = Change password
+mail-sign-in-reused-reset = Reset password
+
 mail-already-registered-subject = You already have an account at { $place }
 mail-already-registered-title = You already have an account
 mail-already-registered-lead = Somebody just tried to sign up for { $place } with this address. If it was you, sign in, or reset your password if you have forgotten it.

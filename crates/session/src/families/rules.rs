@@ -4,12 +4,12 @@ use core::time::Duration;
 
 use claviger_kernel::{Timestamp, constant_time_eq};
 
-use super::{Family, FamilyError};
+use super::{Family, FamilyError, Reuse};
 
 /// When a used token may be repeated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RetryRule {
-    /// For how long after its first use; 0 to 60 s.
+    /// For how long after its first use; 0 to 60 s, and 0 is never.
     pub window: Duration,
     /// How often.
     pub repeats: u32,
@@ -55,19 +55,24 @@ pub fn decide(
     now: Timestamp,
 ) -> Result<Decision, FamilyError> {
     alive(family, now)?;
+    if generation > family.generation {
+        return Err(FamilyError::Ahead);
+    }
     if generation == family.generation && constant_time_eq(hash, &family.secret_hash) {
         return Ok(Decision::Rotate);
     }
     let parent = generation.checked_add(1) == Some(family.generation)
         && family.parent_hash.as_ref().is_some_and(|parent| constant_time_eq(hash, parent));
     match family.parent_used_at {
-        Some(first_use) if parent && now.since(first_use) <= rule.window => {
-            if family.repeats < rule.repeats {
-                Ok(Decision::Repeat { first_use })
-            } else {
-                Err(FamilyError::TooOften)
-            }
+        Some(first_use) if parent && !rule.window.is_zero() && now.since(first_use) <= rule.window => {
+            if family.repeats < rule.repeats { Ok(Decision::Repeat { first_use }) } else { Err(FamilyError::TooOften) }
         }
-        _ => Err(FamilyError::Reused(family.id)),
+        _ => Err(FamilyError::Reused(Box::new(Reuse {
+            family: family.id,
+            user: family.user,
+            device: family.device.clone(),
+            presented: generation,
+            current: family.generation,
+        }))),
     }
 }

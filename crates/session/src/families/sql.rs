@@ -2,7 +2,7 @@
 
 use claviger_storage::{ColumnError, Row};
 
-use super::Family;
+use super::{Family, Held};
 
 claviger_storage::statements! {
     /// A new family.
@@ -14,8 +14,12 @@ claviger_storage::statements! {
     pub(super) BY_ID: "select f.id, f.user_id, u.subject, f.user_epoch, f.client_id, f.client_epoch, f.grant_id, \
         f.session_id, f.audience, f.scope, f.nonce_claim, f.acr, f.amr, f.authenticated_at, f.generation, f.secret_hash, \
         f.parent_hash, f.rotation_nonce, f.rotation_key, f.parent_used_at, f.repeats, f.idle_expires_at, f.expires_at, \
-        f.revoked_at, u.epoch, u.status from token_families f \
+        f.revoked_at, u.epoch, u.status, f.device from token_families f \
         join users u on u.realm_id = f.realm_id and u.id = f.user_id where f.realm_id = $1 and f.id = $2";
+    /// What lives of a user's.
+    pub(super) OF_USER: "select id, client_id, grant_id, session_id, scope, device, created_at, used_at, expires_at \
+        from token_families where realm_id = $1 and user_id = $2 and revoked_at is null and expires_at > $3 \
+        and idle_expires_at > $3 order by id desc limit $4";
     /// The chain moves on, if nobody was faster.
     pub(super) ROTATE: "update token_families set generation = $5, secret_hash = $6, parent_hash = $4, rotation_nonce = $7, \
         rotation_key = $8, parent_used_at = $9, repeats = 0, used_at = $9, idle_expires_at = $10 \
@@ -74,5 +78,20 @@ pub(super) fn family(row: &Row<'_>) -> Result<Family, ColumnError> {
         revoked: revoked.is_some(),
         user_epoch_now: row.get(24)?,
         user_active: status == "active",
+        device: row.get(26)?,
+    })
+}
+
+pub(super) fn held(row: &Row<'_>) -> Result<Held, ColumnError> {
+    Ok(Held {
+        id: row.get(0)?,
+        client: row.get(1)?,
+        grant: row.get(2)?,
+        session: row.get(3)?,
+        scope: row.get(4)?,
+        device: row.get(5)?,
+        created_at: row.get(6)?,
+        used_at: row.get(7)?,
+        expires_at: row.get(8)?,
     })
 }
