@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use claviger_audit::{Cx, unit};
 use claviger_kernel::{KeyId, RealmId, Secret, Unavailable};
-use claviger_storage::{CommitError, args};
+use claviger_storage::{CommitError, Store, args};
 use claviger_tenancy::Tenancy;
 
 use crate::master::{Masters, Place};
@@ -18,17 +18,22 @@ use crate::{KeyRing, MasterError, MasterId, MasterKey, MasterOrigin, events};
 
 /// Keys that one unit wraps anew.
 const CHUNK: i64 = 50;
+/// The master key belongs to the server, not to a realm.
+const NO_REALM: RealmId = RealmId::from_bytes([0; 16]);
 
 /// Finds among the master keys at hand those that the store needs; records the first one over an empty store.
 pub(crate) async fn recognise(cx: &Cx, tenancy: &Tenancy, origin: &MasterOrigin) -> Result<Masters, MasterError> {
-    let rows = recorded(cx).await?;
-    let mut at_hand = origin.read()?;
-    let Some(needed) = rows.iter().find(|row| row.current) else {
-        if !rows.is_empty() || !tenancy.all().is_empty() {
-            return Err(MasterError::Record("incomplete"));
-        }
+    let rows = recorded(&cx.db, cx.realm()).await?;
+    let at_hand = origin.read()?;
+    if rows.is_empty() && tenancy.all().is_empty() {
         return first(cx, origin, at_hand).await;
-    };
+    }
+    among(&rows, at_hand, origin)
+}
+
+/// The master keys of `rows` among those at hand.
+fn among(rows: &[MasterRow], mut at_hand: Vec<MasterKey>, origin: &MasterOrigin) -> Result<Masters, MasterError> {
+    let needed = rows.iter().find(|row| row.current).ok_or(MasterError::Record("incomplete"))?;
     let place = origin.place();
     let found = at_hand.first().map(MasterKey::id).ok_or_else(|| MasterError::Missing(place.clone()))?;
     let mut take = |row: &MasterRow| -> Result<Option<Arc<MasterKey>>, MasterError> {
@@ -55,8 +60,8 @@ pub(crate) async fn recognise(cx: &Cx, tenancy: &Tenancy, origin: &MasterOrigin)
     }
 }
 
-async fn recorded(cx: &Cx) -> Result<Vec<MasterRow>, Unavailable> {
-    cx.db.list(cx.realm(), &sql::MASTERS, args![], MasterRow::read).await
+async fn recorded(db: &Store, realm: RealmId) -> Result<Vec<MasterRow>, Unavailable> {
+    db.list(realm, &sql::MASTERS, args![], MasterRow::read).await
 }
 
 /// The first start: uses the master key that was laid out, or makes one.
@@ -69,7 +74,7 @@ async fn first(cx: &Cx, origin: &MasterOrigin, at_hand: Vec<MasterKey>) -> Resul
         Err(CommitError::Unavailable(fault)) => Err(fault.into()),
         // Another node started over the same empty store, and was faster.
         Err(CommitError::Conflict(_)) => {
-            let rows = recorded(cx).await?;
+            let rows = recorded(&cx.db, cx.realm()).await?;
             let needed = rows.into_iter().find(|row| row.current).ok_or(MasterError::Record("incomplete"))?;
             if key.proves(&needed.proof) {
                 return Ok(Masters { current: Arc::new(key), leaving: None });
@@ -101,6 +106,30 @@ impl KeyRing {
             return Err(MasterError::UnderWay);
         }
         self.finish_change(cx).await
+    }
+
+    /// Finds the master keys that the store needs now, if another node has changed them. Where one is not at hand the
+    /// ring goes on with those that it has, and names in the log what is missing.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if the store cannot answer.
+    pub(crate) async fn look_at_masters(&self) -> Result<(), Unavailable> {
+        let rows = recorded(&self.db, NO_REALM).await?;
+        let known = self.masters.load_full();
+        let of = |current| rows.iter().find(|row| row.current == current).map(|row| MasterId(row.id));
+        if (of(true), of(false)) == (Some(known.current.id()), known.leaving.as_ref().map(|key| key.id())) {
+            return Ok(());
+        }
+        match self.origin.read().and_then(|at_hand| among(&rows, at_hand, &self.origin)) {
+            Ok(masters) => {
+                self.masters.rcu(|now| {
+                    // Not if this node has changed it meanwhile.
+                    if Arc::ptr_eq(now, &known) { Arc::new(masters.clone()) } else { Arc::clone(now) }
+                });
+            }
+            Err(problem) => tracing::error!(%problem, "another node has changed the master key"),
+        }
+        Ok(())
     }
 
     /// Takes up a change of the master key that was interrupted.

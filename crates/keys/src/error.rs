@@ -109,6 +109,9 @@ pub enum KeysError {
     /// Somebody else changed the keys at the same time.
     #[error("the keys have changed in the meantime; look again and repeat")]
     Changed,
+    /// Another node has taken over the rotation of keys.
+    #[error("another node brings the keys on; repeat if nothing has happened")]
+    Elsewhere,
     /// A realm could not be made.
     #[error(transparent)]
     Tenancy(#[from] TenancyError),
@@ -123,7 +126,9 @@ impl KeysError {
         match self {
             Self::NoRealm | Self::NoKey => ErrorClass::NotFound,
             Self::Permanent => ErrorClass::Invalid,
-            Self::InUse | Self::LiveTokens(_) | Self::StillRead | Self::Removed | Self::Changed => ErrorClass::Conflict,
+            Self::InUse | Self::LiveTokens(_) | Self::StillRead | Self::Removed | Self::Changed | Self::Elsewhere => {
+                ErrorClass::Conflict
+            }
             Self::Tenancy(error) => error.class(),
             Self::Unavailable(_) => ErrorClass::Unavailable,
         }
@@ -133,6 +138,7 @@ impl KeysError {
 impl From<CommitError> for KeysError {
     fn from(error: CommitError) -> Self {
         match error {
+            CommitError::Conflict("lease") => Self::Elsewhere,
             CommitError::Conflict(_) => Self::Changed,
             CommitError::Unavailable(fault) => Self::Unavailable(fault),
         }

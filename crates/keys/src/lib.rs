@@ -7,6 +7,7 @@
 mod change;
 mod error;
 mod events;
+mod follow;
 mod key;
 mod master;
 mod origin;
@@ -18,6 +19,7 @@ mod source;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod view;
 
 pub use error::{KeysError, MasterError};

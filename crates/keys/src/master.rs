@@ -107,7 +107,7 @@ impl Place {
 }
 
 /// The master keys that this process holds: the one that wraps, and while it changes the one that leaves.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Masters {
     pub(crate) current: std::sync::Arc<MasterKey>,
     pub(crate) leaving: Option<std::sync::Arc<MasterKey>>,

@@ -20,7 +20,7 @@ impl KeyRing {
     /// [`KeysError::Tenancy`] for a name or settings that are no good.
     pub async fn create_realm(&self, cx: &Cx, new: NewRealm) -> Result<Arc<Realm>, KeysError> {
         let realm = self.found(cx, cx.id(), new).await?;
-        self.advance(&in_realm(cx, realm.id), &realm).await?;
+        self.advance(&in_realm(cx, realm.id), &realm, None).await?;
         Ok(realm)
     }
 

@@ -4,7 +4,7 @@ use core::any::Any;
 use core::time::Duration;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use claviger_audit::Cx;
@@ -12,14 +12,16 @@ use claviger_crypto::jose::{Algorithm, SigningKey, VerifyingKey};
 use claviger_crypto::opaque::OpaqueKeys;
 use claviger_crypto::{Context, MacKey};
 use claviger_kernel::{Clock, KeyId, RealmId, Secret, Unavailable};
+use claviger_storage::nodes::Mark;
 use claviger_storage::{Store, args};
 use claviger_tenancy::{Realm, Tenancy};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::master::Masters;
 use crate::sql::{self, KeyRow};
 use crate::view::{Jwks, RealmKeys};
-use crate::{Key, KeySource, MasterError, MasterOrigin, Purpose};
+use crate::{Key, KeySource, KeyState, MasterError, MasterOrigin, Purpose};
 
 /// How long a request waits for a key that is being made.
 const FIRST_KEY: Duration = Duration::from_secs(10);
@@ -37,6 +39,10 @@ pub struct KeyRing {
     view: ArcSwap<HashMap<RealmId, Arc<RealmKeys>>>,
     tickets: AtomicU64,
     pub(crate) moved: Notify,
+    /// Since when, by the database's time, a pending key has been in the store.
+    pub(crate) marks: Mutex<HashMap<KeyId, Mark>>,
+    /// Before when nothing is due, in microseconds.
+    pub(crate) not_before: AtomicI64,
 }
 
 /// What was sealed does not open.
@@ -84,6 +90,8 @@ impl KeyRing {
             view: ArcSwap::default(),
             tickets: AtomicU64::new(0),
             moved: Notify::new(),
+            marks: Mutex::default(),
+            not_before: AtomicI64::new(i64::MIN),
         };
         ring.load().await?;
         Ok(ring)
@@ -107,11 +115,15 @@ impl KeyRing {
     pub async fn reload(&self, realm: RealmId) -> Result<(), Unavailable> {
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed) + 1;
         let mut rows = self.rows(realm).await?;
-        if rows.iter().any(|row| self.masters.load().get(row.master).is_none()) {
-            // Wrapped anew between the two looks; what is still under an unknown master key now is damaged.
+        let living = |row: &&KeyRow| row.key.state != KeyState::Removed;
+        if rows.iter().filter(living).any(|row| self.masters.load().get(row.master).is_none()) {
+            // Wrapped anew between the two looks, or by another node that has changed the master key; what is still under
+            // an unknown one now is damaged.
+            self.look_at_masters().await?;
             rows = self.rows(realm).await?;
         }
         let loaded = Arc::new(RealmKeys::load(ticket, realm, rows, &self.masters.load()));
+        self.note_pending(&loaded).await?;
         self.view.rcu(|view| match view.get(&realm) {
             Some(known) if known.ticket > ticket => Arc::clone(view),
             _ => {

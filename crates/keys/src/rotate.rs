@@ -3,15 +3,16 @@
 
 use std::sync::Arc;
 
-use claviger_audit::{Cx, Unit, unit};
+use claviger_audit::{Cx, Event, Unit, unit};
 use claviger_crypto::jose::{Algorithm, SigningKey};
 use claviger_crypto::random_secret;
 use claviger_kernel::{Caller, Clock, KeyId, RealmId, Secret, Timestamp, Unavailable};
-use claviger_storage::args;
+use claviger_storage::{Lease, args};
 use claviger_tenancy::Realm;
 
 use crate::master::Place;
 use crate::rules::{self, Schedule, Step};
+use crate::turn::Turn;
 use crate::{Key, KeyRing, KeyState, KeysError, Purpose, events, sql};
 
 /// How often a step is tried again when somebody else has been faster.
@@ -20,7 +21,8 @@ const TRIES: usize = 5;
 /// What a rotation by command did.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Rotation {
-    /// The next key stands in the key set; it takes over at `takes_over`, or at the first tick after it.
+    /// The next key stands in the key set; it takes over at `takes_over`, or as soon after it as every node has told that
+    /// it knows the key.
     Published {
         /// The next key.
         next: Key,
@@ -41,20 +43,52 @@ impl KeyRing {
     /// Brings the keys of every realm on to where they should be by now, and finishes a change of the master key that
     /// was interrupted. Returns when something is due next, if ever.
     ///
-    /// Run any number of times, by any number of runners: each step happens once. A realm whose turn fails is named in
-    /// the log and does not hold up the others.
+    /// Run any number of times, on any number of nodes: one of them at a time acts, and each step happens once. A realm
+    /// whose turn fails is named in the log and does not hold up the others.
     ///
     /// # Errors
     /// The first fault that was met, after every realm has had its turn.
     pub async fn tick(&self, cx: &Cx) -> Result<Option<Timestamp>, Unavailable> {
+        self.put_on();
+        if !self.has_work(cx.now()) {
+            return Ok(self.next_due());
+        }
+        let Some(mut turn) = Turn::take(cx).await? else {
+            // Another node is at it. Should it die, its turn runs out.
+            self.put_off(cx.now());
+            return Ok(self.next_due());
+        };
+        let outcome = self.bring_on(cx, &mut turn).await;
+        turn.end().await;
+        outcome.map(|()| self.next_due())
+    }
+
+    fn has_work(&self, now: Timestamp) -> bool {
+        self.masters.load().leaving.is_some()
+            || self.tenancy.all().iter().any(|realm| self.realm(realm.id).is_err())
+            || self.next_due().is_some_and(|at| at <= now)
+    }
+
+    async fn bring_on(&self, cx: &Cx, turn: &mut Turn) -> Result<(), Unavailable> {
         let mut fault = self.resume_change(cx).await.err();
         for realm in self.tenancy.all() {
-            if let Err(error) = self.advance(cx, &realm).await {
-                tracing::error!(realm = %realm.id, %error, "keys could not be brought on");
-                fault = fault.or(Some(Unavailable::new(error.to_string())));
+            if !turn.keep(cx).await? {
+                self.put_off(cx.now());
+                break;
+            }
+            match self.advance(cx, &realm, Some(turn.lease())).await {
+                Ok(()) => {}
+                Err(KeysError::Elsewhere) => {
+                    self.put_off(cx.now());
+                    break;
+                }
+                Err(error) => {
+                    tracing::error!(realm = %realm.id, %error, "keys could not be brought on");
+                    fault = fault.or(Some(Unavailable::new(error.to_string())));
+                }
             }
         }
-        fault.map_or_else(|| Ok(self.next_due()), Err)
+        fault.map_or(Ok(()), Err)
     }
 
     /// When [`KeyRing::tick`] has something to do next.
@@ -65,7 +99,7 @@ impl KeyRing {
             let schedule = Schedule::of(realm);
             Purpose::ALL.into_iter().filter_map(move |purpose| rules::plan(purpose, &keys, &schedule))
         });
-        plans.map(|(at, _)| at).min()
+        plans.map(|(at, _)| at).min().map(|at| at.max(self.not_before()))
     }
 
     /// Waits until [`KeyRing::tick`] has something to do, also if that is brought forward meanwhile by a command or by a
@@ -86,18 +120,24 @@ impl KeyRing {
         }
     }
 
-    /// Brings the keys of one realm on.
-    pub(crate) async fn advance(&self, cx: &Cx, realm: &Realm) -> Result<(), KeysError> {
+    /// Brings the keys of one realm on; by schedule only under a lease.
+    pub(crate) async fn advance(&self, cx: &Cx, realm: &Realm, lease: Option<&Lease>) -> Result<(), KeysError> {
         if self.realm(realm.id).is_err() {
             self.reload(realm.id).await?;
         }
         for purpose in Purpose::ALL {
-            self.advance_purpose(cx, realm, purpose).await?;
+            self.advance_purpose(cx, realm, purpose, lease).await?;
         }
         Ok(())
     }
 
-    async fn advance_purpose(&self, cx: &Cx, realm: &Realm, purpose: Purpose) -> Result<(), KeysError> {
+    async fn advance_purpose(
+        &self,
+        cx: &Cx,
+        realm: &Realm,
+        purpose: Purpose,
+        lease: Option<&Lease>,
+    ) -> Result<(), KeysError> {
         let cx = in_realm(cx, realm.id);
         let mut tries = 0;
         loop {
@@ -106,7 +146,13 @@ impl KeyRing {
                 Some((at, step)) if at <= cx.now() => step,
                 _ => return Ok(()),
             };
-            match self.take(&cx, purpose, &keys, step).await {
+            if let Step::Activate { next, current: Some(_) } = step
+                && !self.known_everywhere(next).await?
+            {
+                self.put_off(cx.now());
+                return Ok(());
+            }
+            match self.take(&cx, purpose, &keys, step, lease).await {
                 // Somebody else was faster: look again.
                 Err(KeysError::Changed) if tries < TRIES => tries += 1,
                 Err(error) => return Err(error),
@@ -115,39 +161,54 @@ impl KeyRing {
         }
     }
 
-    async fn take(&self, cx: &Cx, purpose: Purpose, keys: &[Key], step: Step) -> Result<(), KeysError> {
+    async fn take(
+        &self,
+        cx: &Cx,
+        purpose: Purpose,
+        keys: &[Key],
+        step: Step,
+        lease: Option<&Lease>,
+    ) -> Result<(), KeysError> {
         let one = |id| keys.iter().find(|key| key.id == id).ok_or(KeysError::Changed);
         let number = rules::next_number(purpose, keys);
-        match step {
-            Step::Make => self.begin(cx, purpose, number, KeyState::Active).await,
-            Step::Publish => self.begin(cx, purpose, number, KeyState::Pending).await,
+        let unit = match step {
+            Step::Make => self.begin(cx, purpose, number, KeyState::Active, lease).await?,
+            Step::Publish => self.begin(cx, purpose, number, KeyState::Pending, lease).await?,
             Step::Activate { next, current } => {
-                let mut unit = unit(cx, events::key_activated(one(next)?));
+                let mut unit = unit_under(cx, events::key_activated(one(next)?), lease);
                 if let Some(current) = current {
                     unit.record(events::key_retired(one(current)?));
                     let args = args![cx.realm(), current, unit.now()];
                     unit.one("key", &sql::RETIRE, args);
                 }
                 activate(&mut unit, next);
-                self.commit(cx, unit).await
+                unit
             }
             Step::Remove(id) => {
-                let mut unit = unit(cx, events::key_removed(one(id)?, false));
+                let mut unit = unit_under(cx, events::key_removed(one(id)?, false), lease);
                 remove(&mut unit, one(id)?);
-                self.commit(cx, unit).await
+                unit
             }
-        }
-    }
-
-    async fn begin(&self, cx: &Cx, purpose: Purpose, number: u32, state: KeyState) -> Result<(), KeysError> {
-        let new = self.make(cx, purpose, number, state).await?;
-        let mut unit = unit(cx, events::key_created(&new.key));
-        self.insert(cx, &mut unit, &new);
+        };
         self.commit(cx, unit).await
     }
 
-    /// Asks for the next key of `purpose`: publishes it, and once it has been published long enough puts it to use.
-    /// Asked again, the same key comes on.
+    async fn begin(
+        &self,
+        cx: &Cx,
+        purpose: Purpose,
+        number: u32,
+        state: KeyState,
+        lease: Option<&Lease>,
+    ) -> Result<Unit, KeysError> {
+        let new = self.make(cx, purpose, number, state).await?;
+        let mut unit = unit_under(cx, events::key_created(&new.key), lease);
+        self.insert(cx, &mut unit, &new);
+        Ok(unit)
+    }
+
+    /// Asks for the next key of `purpose`: publishes it, and once it has been published long enough, and every node knows
+    /// it, puts it to use. Asked again, the same key comes on. Any node may be asked.
     ///
     /// # Errors
     /// [`KeysError::Permanent`] for keyed hashes; [`KeysError`] otherwise.
@@ -187,7 +248,7 @@ impl KeyRing {
             Some(_) => {}
         }
         let next = find(&self.keys(realm.id)?, KeyState::Pending).ok_or(KeysError::Changed)?;
-        self.advance_purpose(cx, realm, purpose).await?;
+        self.advance_purpose(cx, realm, purpose, None).await?;
         let keys = self.keys(realm.id)?;
         let now = keys.iter().find(|key| key.id == next.id).cloned().ok_or(KeysError::Changed)?;
         match (now.state, find(&keys, KeyState::Active)) {
@@ -304,6 +365,15 @@ impl KeyRing {
         committed?;
         Ok(shown?)
     }
+}
+
+/// Begins a unit that asserts `lease` before anything else.
+fn unit_under(cx: &Cx, event: Event, lease: Option<&Lease>) -> Unit {
+    let mut unit = unit(cx, event);
+    if let Some(lease) = lease {
+        unit.under(lease);
+    }
+    unit
 }
 
 fn activate(unit: &mut Unit, next: KeyId) {

@@ -4,6 +4,7 @@
 mod crashes;
 mod life;
 mod masters;
+mod nodes;
 mod walk;
 
 use core::future::{Future, poll_fn};
@@ -33,6 +34,10 @@ const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 /// How long others may keep the key set, by default.
 const CACHE: Duration = Duration::from_mins(10);
+
+claviger_storage::statements! {
+    RUN_OUT: shared("a test makes time pass") "update leases set expires_at = 0";
+}
 
 /// RSA keys are made once for all tests and handed out in turn.
 struct Prepared(AtomicUsize);
@@ -79,7 +84,14 @@ impl World {
         self.folder.path().join("master.key")
     }
 
-    /// The process is gone and comes again.
+    /// Whoever had the turn to bring keys on has had it.
+    async fn turn_runs_out(&self) {
+        let mut unit = claviger_audit::quiet(&self.cx, "a test makes time pass");
+        unit.any("lease", &RUN_OUT, args![]);
+        self.cx.commit(unit).await.unwrap();
+    }
+
+    /// The process is gone and comes again, later than its leases lasted.
     async fn restart(&mut self) {
         self.try_restart().await.unwrap();
     }
@@ -87,6 +99,7 @@ impl World {
     async fn try_restart(&mut self) -> Result<(), MasterError> {
         self.scratch.restart().await;
         self.cx = context(&self.scratch, self.cx.realm());
+        self.turn_runs_out().await;
         self.ring = unlock(&self.cx, self.master_file(), &self.source).await?;
         Ok(())
     }

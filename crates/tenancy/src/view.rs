@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 use claviger_audit::{Cx, unit};
 use claviger_kernel::{Caller, RealmId, Unavailable};
-use claviger_storage::{Store, args};
+use claviger_storage::{Change, Follower, Store, args};
 use tokio::sync::Notify;
 
 use crate::realm::{Stored, display_name, micros};
@@ -186,7 +187,27 @@ impl Tenancy {
         let committed = cx.commit(unit).await;
         self.reload().await?;
         committed.map_err(|error| TenancyError::committing(error, after.name.as_str()))?;
+        for caution in after.settings.cautions() {
+            tracing::warn!(realm = after.name.as_str(), "{caution}; fit for a test alone");
+        }
         self.get(id).ok_or(TenancyError::NotFound)
+    }
+}
+
+/// What another node has changed. Everything is loaded again, and of two loads the one that began later wins: entries may
+/// come twice, late and in any order (F44).
+#[async_trait]
+impl Follower for Tenancy {
+    fn name(&self) -> &'static str {
+        "realms"
+    }
+
+    async fn apply(&self, changes: &[Change]) -> Result<(), Unavailable> {
+        if changes.iter().any(|change| change.kind == "realm") { Self::reload(self).await } else { Ok(()) }
+    }
+
+    async fn reload(&self) -> Result<(), Unavailable> {
+        Self::reload(self).await
     }
 }
 

@@ -6,7 +6,7 @@ use super::*;
 
 impl World {
     /// A second process on the same database; on SQLite, where there cannot be one, a second ring.
-    async fn second(&self) -> (Cx, KeyRing) {
+    pub(super) async fn second(&self) -> (Cx, KeyRing) {
         let db = self.scratch.second().await.unwrap_or_else(|| self.scratch.store.clone());
         let cx = Cx { db, ..context(&self.scratch, self.cx.realm()) };
         let ring = unlock(&cx, self.master_file(), &self.source).await.unwrap();
