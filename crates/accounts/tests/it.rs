@@ -6,6 +6,7 @@ mod it {
     mod administration;
     mod guessing;
     pub(crate) mod house;
+    mod known_sessions;
     mod recovery;
     mod walk;
 }

@@ -12,8 +12,8 @@ use claviger_keys::{FreshKeys, KeyRing, MasterKey, MasterOrigin};
 use claviger_notify::{Inbox, Notifier};
 use claviger_session::Revocations;
 use claviger_session::sessions::SessionCache;
-use claviger_storage::Follower;
 use claviger_storage::scratch::Scratch;
+use claviger_storage::{Follower, Store};
 use claviger_tenancy::Tenancy;
 
 pub(crate) const PASSWORD: &str = "marmalade tide 47 lanterns";
@@ -63,6 +63,19 @@ impl House {
         let caller = Caller { realm: realm.id, actor: Actor::Anonymous, source: Some(source("192.0.2.1")), ..caller };
         let cx = cx.with(caller);
         Self { scratch, cx, accounts, workers, notifier, inbox, ring }
+    }
+
+    /// The same server on another node: views and caches of its own over `store`.
+    pub(crate) async fn beside(&self, store: &Store) -> (Accounts, Cx) {
+        let tenancy = Arc::clone(self.ring.tenancy());
+        let revocations = Arc::new(Revocations::new(store.clone(), Arc::clone(&tenancy), self.scratch.clock()));
+        let sessions = Arc::new(SessionCache::new(Arc::clone(&revocations)));
+        store.follow(revocations);
+        store.follow(Arc::clone(&sessions) as Arc<dyn Follower>);
+        store.catch_up().await.expect("the views are loaded");
+        let passwords = Passwords::new(Arc::clone(&self.workers), PasswordPolicy::default());
+        let accounts = Accounts::new(passwords, Arc::clone(&self.ring), tenancy, self.notifier.clone(), sessions);
+        (accounts, Cx { db: store.clone(), ..self.cx.clone() })
     }
 
     pub(crate) fn from(&self, address: &str) -> Cx {
