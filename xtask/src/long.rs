@@ -81,7 +81,7 @@ fn run_all(workspace: &Workspace, chosen: &[&Run], seed: u64, stages: &mut Stage
     let services = stages.run("services", || Services::start(workspace, false))?;
     let mut failed = Vec::new();
     for run in chosen {
-        if let Err(error) = stages.run(run.name, || test(workspace, run, seed, &services.postgres_url())) {
+        if let Err(error) = stages.run(run.name, || test(workspace, run, seed, &services)) {
             println!("{error:#}");
             failed.push(run.name);
         }
@@ -92,13 +92,13 @@ fn run_all(workspace: &Workspace, chosen: &[&Run], seed: u64, stages: &mut Stage
 }
 
 /// Runs the tests, letting their output through as it comes. A run that selects no test is a mistake in the list.
-fn test(workspace: &Workspace, run: &Run, seed: u64, postgres: &str) -> Result<()> {
+fn test(workspace: &Workspace, run: &Run, seed: u64, services: &Services) -> Result<()> {
     let mut cargo = workspace.cargo();
     cargo.args(["test", "--no-fail-fast"]);
     cargo.args(run.packages.iter().flat_map(|package| ["--package", package]));
     cargo.arg("--").args(run.tests);
     cargo.envs(run.environment.iter().copied());
-    cargo.env("CLAVIGER_SEED", seed.to_string()).env("CLAVIGER_TEST_POSTGRES", postgres);
+    cargo.env("CLAVIGER_SEED", seed.to_string()).envs(services.environment());
     let mut child = cargo.stdout(Stdio::piped()).spawn().context("cargo test could not be started")?;
     let lines = BufReader::new(child.stdout.take().context("cargo test has no output")?).lines();
     let mut passed = 0;

@@ -45,7 +45,7 @@ enum Commands {
     },
     /// Format, clippy, the rules of the house, and the SQLite tests of what changed
     Check,
-    /// PostgreSQL, Chromium, Node and Python for tests
+    /// PostgreSQL, Redis, Chromium, Node and Python for tests
     Services {
         #[command(subcommand)]
         action: services::Action,

@@ -1,4 +1,4 @@
-//! Servers and tools that tests need: PostgreSQL, Chromium, Node and Python.
+//! Servers and tools that tests need: PostgreSQL, Redis, Chromium, Node and Python.
 //!
 //! What the machine has is used; what it lacks is unpacked into cargo's target folder from packages, without root.
 //! Servers run as an ordinary user on loopback, on a free port. A run's servers end with the run, however it ends: a
@@ -7,7 +7,9 @@
 mod chromium;
 mod debian;
 pub(crate) mod guard;
+mod host;
 mod postgres;
+mod redis;
 pub(crate) mod runtimes;
 
 use std::path::{Path, PathBuf};
@@ -35,10 +37,8 @@ pub(crate) fn run(workspace: &Workspace, action: &Action, unpack: bool) -> Resul
     match action {
         Action::Up => {
             sweep(workspace)?;
-            if Record::read(&kept)?.is_none_or(|record| !record.postgres.is_up()) {
-                let server = postgres::Server::prepare(&workspace.tools(), unpack)?;
-                Record { owner: None, postgres: server.clone() }.write(&kept)?;
-                server.start()?;
+            if Record::read(&kept)?.is_none_or(|record| !record.servers.are_up()) {
+                Record::start(&kept, None, &workspace.tools(), unpack)?;
             }
             let tools = Tools::find(workspace, unpack)?;
             println!("# Chromium: {}", tools.chromium.display());
@@ -56,14 +56,16 @@ fn stop_kept(kept: &Path) -> Result<()> {
         println!("No servers are kept.");
         return Ok(());
     };
-    record.postgres.stop()?;
+    record.servers.stop()?;
     std::fs::remove_file(kept).context("the record of the running servers cannot be removed")
 }
 
 fn print_environment(kept: &Path) -> Result<()> {
     match Record::read(kept)? {
-        Some(record) if record.postgres.is_up() => {
-            println!("export CLAVIGER_TEST_POSTGRES={}", record.postgres.url());
+        Some(record) if record.servers.are_up() => {
+            for (name, value) in record.servers.environment() {
+                println!("export {name}={value}");
+            }
             Ok(())
         }
         _ => bail!("no servers are running; start them with `cargo xtask services up`"),
@@ -72,7 +74,7 @@ fn print_environment(kept: &Path) -> Result<()> {
 
 /// The servers of one run. Dropping it stops those that the run itself started.
 pub(crate) struct Services {
-    postgres: postgres::Server,
+    servers: Servers,
     guard: Option<Guard>,
 }
 
@@ -83,21 +85,26 @@ impl Services {
         let own = records(workspace).join(format!("run-{}.json", std::process::id()));
         let guard = Guard::spawn(&own)?;
         if let Some(record) = Record::read(&kept_record(workspace))?
-            && record.postgres.is_up()
+            && record.servers.are_up()
         {
-            println!("PostgreSQL of `services up` on port {}", record.postgres.port);
-            return Ok(Self { postgres: record.postgres, guard: Some(guard) });
+            let Servers { postgres, redis } = &record.servers;
+            println!("PostgreSQL and Redis of `services up` on the ports {} and {}", postgres.port, redis.port);
+            return Ok(Self { servers: record.servers, guard: Some(guard) });
         }
-        let server = postgres::Server::prepare(&workspace.tools(), unpack)?;
-        Record { owner: Some(std::process::id()), postgres: server.clone() }.write(&own)?;
-        server.start()?;
-        println!("PostgreSQL on port {}, from {}", server.port, server.programs.display());
-        Ok(Self { postgres: server, guard: Some(guard) })
+        let servers = Record::start(&own, Some(std::process::id()), &workspace.tools(), unpack)?;
+        println!("PostgreSQL on port {}, from {}", servers.postgres.port, servers.postgres.programs.display());
+        println!("Redis on port {}, from {}", servers.redis.port, servers.redis.program.display());
+        Ok(Self { servers, guard: Some(guard) })
     }
 
     /// The superuser's address of the test cluster.
     pub(crate) fn postgres_url(&self) -> String {
-        self.postgres.url()
+        self.servers.postgres.url()
+    }
+
+    /// Where tests find the servers.
+    pub(crate) fn environment(&self) -> [(&'static str, String); 2] {
+        self.servers.environment()
     }
 
     /// Has a process group ended with this run, should the run be killed before it ends the group itself.
@@ -139,10 +146,42 @@ impl Tools {
 struct Record {
     /// The run that the servers belong to; none for those of `services up`.
     owner: Option<u32>,
+    #[serde(flatten)]
+    servers: Servers,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Servers {
     postgres: postgres::Server,
+    redis: redis::Server,
+}
+
+impl Servers {
+    fn are_up(&self) -> bool {
+        self.postgres.is_up() && self.redis.is_up()
+    }
+
+    fn stop(&self) -> Result<()> {
+        self.redis.stop()?;
+        self.postgres.stop()
+    }
+
+    fn environment(&self) -> [(&'static str, String); 2] {
+        [("CLAVIGER_TEST_POSTGRES", self.postgres.url()), ("CLAVIGER_TEST_REDIS", self.redis.url())]
+    }
 }
 
 impl Record {
+    /// Starts new servers, which the record at `path` names before they run.
+    fn start(path: &Path, owner: Option<u32>, tools: &Path, unpack: bool) -> Result<Servers> {
+        let postgres = postgres::Server::prepare(tools, unpack)?;
+        let servers = Servers { postgres, redis: redis::Server::prepare(tools, unpack)? };
+        Self { owner, servers: servers.clone() }.write(path)?;
+        servers.postgres.start()?;
+        servers.redis.start()?;
+        Ok(servers)
+    }
+
     fn read(path: &Path) -> Result<Option<Self>> {
         if !path.exists() {
             return Ok(None);
@@ -154,7 +193,7 @@ impl Record {
     fn write(&self, path: &Path) -> Result<()> {
         let folder = path.parent().context("a record lies in a folder")?;
         std::fs::create_dir_all(folder)
-            .and_then(|()| postgres::write_private(path, &serde_json::to_vec_pretty(self)?))
+            .and_then(|()| host::write_private(path, &serde_json::to_vec_pretty(self)?))
             .with_context(|| format!("{} cannot be written", path.display()))
     }
 }
@@ -175,7 +214,7 @@ fn sweep(workspace: &Workspace) -> Result<()> {
         let Some(record) = Record::read(&path)? else { continue };
         if record.owner.is_some_and(|owner| !is_xtask(owner)) {
             println!("stopping what run {} left behind", record.owner.unwrap_or_default());
-            record.postgres.stop()?;
+            record.servers.stop()?;
             std::fs::remove_file(&path).with_context(|| format!("{} cannot be removed", path.display()))?;
         }
     }

@@ -34,7 +34,7 @@ fn run_stages(workspace: &Workspace, unpack: bool, stages: &mut Stages) -> Resul
 /// Runs the tests, letting their output through as it comes, and keeps each test's outcome for `xtask catalogue`.
 fn run_tests(workspace: &Workspace, services: &Services) -> Result<Vec<(String, Outcome)>> {
     let mut cargo = workspace.cargo();
-    cargo.args(["test", "--workspace", "--no-fail-fast"]).env("CLAVIGER_TEST_POSTGRES", services.postgres_url());
+    cargo.args(["test", "--workspace", "--no-fail-fast"]).envs(services.environment());
     let mut child = cargo.stdout(Stdio::piped()).spawn().context("cargo test could not be started")?;
     let mut lines = BufReader::new(child.stdout.take().context("cargo test has no output")?);
     let mut terminal = std::io::stdout();

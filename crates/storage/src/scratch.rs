@@ -6,6 +6,7 @@
 
 pub(crate) mod folder;
 mod link;
+mod redis;
 
 use std::future::Future;
 use std::path::Path;
@@ -20,6 +21,7 @@ use folder::Folder;
 
 pub use crate::postgres::scratch::ScratchDatabase;
 pub use link::{Link, Way};
+pub use redis::ScratchRedis;
 
 /// The engines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

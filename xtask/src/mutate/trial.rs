@@ -138,7 +138,7 @@ impl Trial<'_> {
         let path = self.copy.log(log)?;
         let file = File::create(&path).with_context(|| format!("{} cannot be made", path.display()))?;
         let errors = file.try_clone().context("the log cannot be shared")?;
-        command.env("CLAVIGER_TEST_POSTGRES", self.services.postgres_url());
+        command.envs(self.services.environment());
         command.stdin(Stdio::null()).stdout(file).stderr(errors).process_group(0);
         let child = command.spawn().context("cargo could not be started")?;
         self.services.watch(child.id())?;

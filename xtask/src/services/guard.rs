@@ -58,7 +58,7 @@ pub(crate) fn serve(record: &Path) -> Result<()> {
         end_group(group);
     }
     if let Some(found) = Record::read(record)? {
-        found.postgres.stop()?;
+        found.servers.stop()?;
         std::fs::remove_file(record).with_context(|| format!("{} cannot be removed", record.display()))?;
     }
     Ok(())

@@ -3,22 +3,20 @@
 //! Its data lie on a memory file system where there is one and it syncs nothing, so it is fit for tests only. PostgreSQL
 //! refuses to run as root; started by root, it runs as `nobody`.
 
-use std::ffi::OsString;
-use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::debian;
+use super::{debian, host};
 use crate::command;
 
 const OLDEST: u32 = 14;
+/// What a cluster with the databases of a whole run may take.
+const ROOM: u64 = 2 << 30;
 
 const SETTINGS: &str = "
 listen_addresses = '127.0.0.1'
@@ -47,22 +45,17 @@ pub(super) struct Server {
     pub(super) port: u16,
     password: String,
     /// The ordinary user to run as, when this is run by root.
-    user: Option<User>,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-struct User {
-    uid: u32,
-    gid: u32,
+    user: Option<host::User>,
 }
 
 impl Server {
     /// Makes a new, empty cluster. Nothing runs yet.
     pub(super) fn prepare(tools: &Path, unpack: bool) -> Result<Self> {
         let (programs, libraries) = programs(tools, unpack)?;
-        let user = ordinary_user()?;
-        let home = home()?;
-        let mut server = Self { programs, libraries, home, port: free_port()?, password: password()?, user };
+        let user = host::ordinary_user()?;
+        let home = host::home("postgres", ROOM)?;
+        let (port, password) = (host::free_port()?, host::password()?);
+        let mut server = Self { programs, libraries, home, port, password, user };
         server.take_within_reach()?;
         server.initialise().inspect_err(|_| drop(fs::remove_dir_all(&server.home)))?;
         Ok(server)
@@ -70,12 +63,8 @@ impl Server {
 
     fn initialise(&self) -> Result<()> {
         let secret = self.home.join("password");
-        write_private(&secret, self.password.as_bytes()).context("the cluster's password cannot be written")?;
-        if let Some(user) = self.user {
-            for path in [&self.home, &secret] {
-                std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid)).context("the cluster's folder")?;
-            }
-        }
+        host::write_private(&secret, self.password.as_bytes()).context("the cluster's password cannot be written")?;
+        host::hand_over(&[&self.home, &secret], self.user)?;
         let mut initdb = self.program("initdb");
         initdb.arg("--pgdata").arg(self.cluster()).arg("--pwfile").arg(&secret);
         initdb.args(["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"]);
@@ -104,12 +93,7 @@ impl Server {
         if self.cluster().join("postmaster.pid").exists() && !command::succeeds(&mut self.control("stop")) {
             ensure!(!self.is_up(), "PostgreSQL on port {} does not stop", self.port);
         }
-        match fs::remove_dir_all(&self.home) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("{} cannot be removed", self.home.display()))
-            }
-            _ => Ok(()),
-        }
+        host::remove(&self.home)
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -144,26 +128,7 @@ impl Server {
     /// One of PostgreSQL's programs, as the ordinary user, with an environment of its own.
     fn program(&self, name: &str) -> Command {
         let path = self.programs.join(name);
-        let mut command = match self.user {
-            Some(user) => {
-                let mut command = Command::new("setpriv");
-                command.arg(format!("--reuid={}", user.uid)).arg(format!("--regid={}", user.gid));
-                command.arg("--clear-groups").arg(path);
-                command
-            }
-            None => Command::new(path),
-        };
-        command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("TZ", "GMT")
-            .env("LC_ALL", "C");
-        if !self.libraries.is_empty() {
-            let folders: Vec<OsString> = self.libraries.iter().map(|folder| folder.clone().into_os_string()).collect();
-            command.env("LD_LIBRARY_PATH", folders.join(&OsString::from(":")));
-        }
-        command.current_dir("/");
-        command
+        host::program(&path, &self.libraries, self.user)
     }
 
     /// A work tree that only root may enter hides unpacked programs from the ordinary user; they are copied then.
@@ -173,18 +138,8 @@ impl Server {
         }
         let unpacked =
             self.programs.ancestors().nth(5).context("PostgreSQL lies in usr/lib/postgresql/N/bin")?.to_owned();
-        ensure!(
-            self.libraries.iter().all(|folder| folder.starts_with(&unpacked)) && !self.libraries.is_empty(),
-            "the ordinary user cannot run {}",
-            self.programs.display()
-        );
-        let copy = self.home.join("programs");
-        command::run(Command::new("cp").args(["-r", "--no-preserve=ownership"]).arg(&unpacked).arg(&copy))?;
-        fs::set_permissions(&self.home, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-        for folder in self.libraries.iter_mut().chain(std::iter::once(&mut self.programs)) {
-            *folder = copy.join(folder.strip_prefix(&unpacked).context("libraries lie beside the programs")?);
-        }
-        Ok(())
+        let folders = self.libraries.iter_mut().chain(std::iter::once(&mut self.programs));
+        host::copy_within_reach(&unpacked, &self.home, folders)
     }
 }
 
@@ -213,55 +168,4 @@ fn programs_on_path() -> Option<PathBuf> {
 
 fn is_complete(folder: &Path) -> bool {
     ["initdb", "pg_ctl", "postgres"].iter().all(|program| folder.join(program).is_file())
-}
-
-/// `nobody`, when this is run by root.
-fn ordinary_user() -> Result<Option<User>> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(None);
-    }
-    let accounts = fs::read_to_string("/etc/passwd").context("/etc/passwd cannot be read")?;
-    let fields = accounts.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let nobody =
-        fields.into_iter().find(|fields| fields.first() == Some(&"nobody")).context("there is no user nobody")?;
-    let number = |at: usize| nobody.get(at).and_then(|field| field.parse().ok()).context("/etc/passwd is damaged");
-    Ok(Some(User { uid: number(2)?, gid: number(3)? }))
-}
-
-/// A new folder of our own, on a memory file system where there is a roomy one.
-fn home() -> Result<PathBuf> {
-    let memory = Path::new("/dev/shm");
-    let parent = if is_roomy(memory) { memory.to_owned() } else { std::env::temp_dir() };
-    let home = parent.join(format!("claviger-postgres-{}", &password()?[..12]));
-    fs::DirBuilder::new().mode(0o700).create(&home).with_context(|| format!("{} cannot be made", home.display()))?;
-    Ok(home)
-}
-
-/// Containers often have a memory file system that is too small for a cluster.
-fn is_roomy(folder: &Path) -> bool {
-    const ROOM: u64 = 2 << 30;
-    rustix::fs::statvfs(folder).is_ok_and(|size| size.f_bavail.saturating_mul(size.f_frsize) >= ROOM)
-}
-
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port on loopback")?;
-    Ok(listener.local_addr()?.port())
-}
-
-fn password() -> Result<String> {
-    let mut bytes = [0_u8; 16];
-    fs::File::open("/dev/urandom")
-        .and_then(|mut source| source.read_exact(&mut bytes))
-        .context("/dev/urandom cannot be read")?;
-    let mut text = String::new();
-    for byte in bytes {
-        write!(text, "{byte:02x}")?;
-    }
-    Ok(text)
-}
-
-/// Writes a new file that only its owner may read.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path)?;
-    file.write_all(bytes)
 }

@@ -1,4 +1,4 @@
-//! The way between a store and PostgreSQL, which a test cuts, hangs or slows.
+//! The way between a store and PostgreSQL or Redis, which a test cuts, hangs or slows.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -20,7 +20,7 @@ pub enum Way {
     Cut,
     /// Connections stand and carry nothing; they go on where they were once the way is open.
     Silent,
-    /// Each answer of the database comes this much later.
+    /// Each answer of the server comes this much later.
     Slow(Duration),
 }
 
@@ -37,9 +37,17 @@ impl Link {
     /// # Panics
     /// If there is no free port.
     pub async fn to(options: &PostgresOptions) -> Self {
+        Self::to_url(options.url.expose()).await
+    }
+
+    /// An open way to the server of an address such as `redis://…`.
+    ///
+    /// # Panics
+    /// If there is no free port.
+    pub async fn to_url(url: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let server = place(options.url.expose()).to_owned();
+        let server = place(url).to_owned();
         let way = watch::channel(Way::Open).0;
         let ways = way.clone();
         tokio::spawn(async move {
@@ -53,14 +61,17 @@ impl Link {
     /// `options` by this way.
     #[must_use]
     pub fn through(&self, options: &PostgresOptions) -> PostgresOptions {
-        let through = |url: &Secret<String>| {
-            Secret::new(url.expose().replacen(place(url.expose()), &self.address.to_string(), 1))
-        };
+        let through = |url: &Secret<String>| Secret::new(self.url(url.expose()));
         PostgresOptions {
             url: through(&options.url),
             read_url: options.read_url.as_ref().map(through),
             ..options.clone()
         }
+    }
+
+    /// An address by this way.
+    pub fn url(&self, url: &str) -> String {
+        url.replacen(place(url), &self.address.to_string(), 1)
     }
 
     /// Makes the way as it is from now on.
@@ -71,7 +82,8 @@ impl Link {
 
 /// Host and port of an address.
 fn place(url: &str) -> &str {
-    let after_user = url.split_once('@').map_or(url, |(_, rest)| rest);
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let after_user = after_scheme.split_once('@').map_or(after_scheme, |(_, rest)| rest);
     after_user.split_once('/').map_or(after_user, |(place, _)| place)
 }
 
