@@ -4,6 +4,7 @@ use claviger_audit::{Cx, Event};
 use claviger_authorization::{Role, roles};
 use claviger_identity::emails::EmailKey;
 use claviger_identity::passwords::{NewPasswordError, PasswordRefusal};
+use claviger_identity::risks::{self, ClearedBy};
 use claviger_identity::users::{self, ActiveUser, NewUser};
 use claviger_identity::{attempts, newcomers, passwords};
 use claviger_kernel::{Secret, Unavailable, UserId};
@@ -90,11 +91,16 @@ impl Accounts {
     }
 
     /// Disables a user: nothing issued before is good any more, and nothing new is issued (A087).
+    /// The last holder of a role cannot be disabled: a realm keeps an administrator (A186).
     pub async fn disable(&self, cx: &Cx, user: UserId) -> Result<(), AdministrationError> {
+        let held = roles::of_user(cx, user).await?;
         let mut unit = claviger_audit::unit(cx, Event::new("account_disabled", user));
         let raised = users::disable(&mut unit, user);
         revocations::user(&mut unit, raised);
         sessions::end_all(&mut unit, user, None, "user disabled");
+        for role in held {
+            roles::require_other_holder(&mut unit, user, role);
+        }
         cx.commit(unit).await?;
         Ok(())
     }
@@ -112,6 +118,15 @@ impl Accounts {
     pub async fn unlock(&self, cx: &Cx, user: UserId) -> Result<(), AdministrationError> {
         let mut unit = claviger_audit::unit(cx, Event::new("account_unlocked", user));
         attempts::clear(&mut unit, user);
+        cx.commit(unit).await?;
+        Ok(())
+    }
+
+    /// Takes the mark off an account at risk: the administrator has spoken with the user.
+    pub async fn clear_risk(&self, cx: &Cx, user: UserId) -> Result<(), AdministrationError> {
+        let risk = risks::of(cx, user).await?.ok_or(AdministrationError::NoChange)?;
+        let mut unit = claviger_audit::unit(cx, Event::new("account_risk_cleared", user));
+        risks::clear(&mut unit, user, &risk, ClearedBy::Administrator);
         cx.commit(unit).await?;
         Ok(())
     }

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use claviger_audit::{Cx, Event};
 use claviger_identity::passwords::{NewPasswordError, PasswordRefusal, ProveError};
+use claviger_identity::risks::{self, ClearedBy};
 use claviger_identity::{emails, passwords};
 use claviger_kernel::{Secret, Unavailable};
 use claviger_notify::{Message, Template};
@@ -69,12 +70,16 @@ impl Accounts {
                 Err(NewPasswordError::Unavailable(fault)) => return Err(fault.into()),
             };
         let proofs = [right.proven.clone()];
-        let complete =
-            Complete::judge(&proofs, &Requirement::ORDINARY, cx.now()).map_err(|_| ChangeError::SignedOut)?;
+        let risk = risks::of(cx, session.user).await?;
+        let requirement = Requirement { since: risk.as_ref().map(|risk| risk.last_at), ..Requirement::ORDINARY };
+        let complete = Complete::judge(&proofs, &requirement, cx.now()).map_err(|_| ChangeError::SignedOut)?;
         let mut unit = claviger_audit::unit(cx, Event::new("password_changed", session.user));
         passwords::succeeded(&mut unit, &right);
         passwords::set(&mut unit, session.user, &hash);
         sessions::end_all(&mut unit, session.user, Some(session.id), "password changed");
+        if let Some(risk) = &risk {
+            risks::clear(&mut unit, session.user, risk, ClearedBy::Proof);
+        }
         let opened = sessions::step_up(&mut unit, cx, &*self.opaque(cx)?, session, &right.user, &complete);
         if let Some(email) = &email {
             let notice = Message {
@@ -82,6 +87,7 @@ impl Accounts {
                 language,
                 to: &email.address,
                 code: None,
+                facts: &[],
                 life: NOTICE_LIFE,
             };
             self.notifier.queue(&mut unit, cx, &notice)?;

@@ -42,6 +42,20 @@ pub enum State {
     },
 }
 
+impl State {
+    /// The address that the state speaks of; empty where there is none yet.
+    pub(crate) fn address(&self) -> &str {
+        match self {
+            Self::SignIn { email }
+            | Self::ConfirmAddress { email }
+            | Self::ConfirmReset { email }
+            | Self::NewPassword { email, .. } => email,
+            Self::ConfirmSignUp(pending) => &pending.email,
+            Self::SignUp | Self::Recover => "",
+        }
+    }
+}
+
 /// Somebody who has signed up and not yet proven the mailbox. No account exists, so there is nothing to take over (A135).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {

@@ -10,10 +10,13 @@ use http::header::WWW_AUTHENTICATE;
 
 use crate::Management;
 
+/// RFC 6750 §3.1.
+const UNSCOPED: &str = "Bearer error=\"insufficient_scope\", scope=\"claviger:manage\"";
+
 /// How callers prove themselves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Door {
-    /// By an access token of the realm, issued for the realm itself to a first-party client.
+    /// By an access token of the realm, issued for the realm itself to a first-party client with the scope `claviger:manage`.
     Bearer,
     /// By having opened a socket that only the operator can open; the listener has compared the peer's uid.
     Operator,
@@ -73,6 +76,12 @@ impl Management {
                     "client_not_trusted",
                     "Only a first-party client of this realm may manage it for its users.",
                 )),
+                Err(TokenError::InsufficientScope(scope)) => Err(Refusal::new(
+                    ErrorClass::Denied,
+                    "insufficient_scope",
+                    format!("The token lacks the scope {scope}: allow it to the client, and ask for it."),
+                )
+                .header(WWW_AUTHENTICATE, HeaderValue::from_static(UNSCOPED))),
                 Err(TokenError::Unavailable(fault)) => Err(unavailable(&fault)),
                 Err(TokenError::InvalidToken { expired: true }) => Err(unauthenticated(Some("token_expired"))),
                 Err(_) => Err(unauthenticated(Some("invalid_token"))),

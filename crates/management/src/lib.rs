@@ -5,6 +5,7 @@
 
 mod clients;
 mod door;
+mod grants;
 mod keys;
 mod realms;
 mod resource_servers;
@@ -53,5 +54,6 @@ pub fn routes(management: &Arc<Management>) -> Routes {
         .merge(resource_servers::routes(management))
         .merge(keys::routes(management))
         .merge(users::routes(management))
+        .merge(grants::routes(management))
         .merge(set_up::routes(management))
 }

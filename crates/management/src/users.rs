@@ -7,6 +7,7 @@ use claviger_audit::Cx;
 use claviger_authorization::{Permission, Role, roles};
 use claviger_http::base::{Access, Kind, Refusal, Reply, Request, Route, Routes};
 use claviger_identity::emails::{self, EmailKey};
+use claviger_identity::risks::{self, Risk};
 use claviger_identity::users::{self, Claims, NewUser, Subject, User};
 use claviger_kernel::{Secret, UserId};
 use http::StatusCode;
@@ -30,6 +31,7 @@ pub(crate) fn routes(service: &Arc<Management>) -> Routes {
         .add(Route::post("/api/v1/users/{id}/disable", Kind::Api, WRITE), service, disable)
         .add(Route::post("/api/v1/users/{id}/enable", Kind::Api, WRITE), service, enable)
         .add(Route::post("/api/v1/users/{id}/unlock", Kind::Api, WRITE), service, unlock)
+        .add(Route::post("/api/v1/users/{id}/clear-risk", Kind::Api, WRITE), service, clear_risk)
         .add(Route::post("/api/v1/users/{id}/sign-out", Kind::Api, WRITE), service, sign_out)
         .add(Route::put("/api/v1/users/{id}/password", Kind::Api, WRITE), service, set_password)
         .add(Route::get("/api/v1/users/{id}/roles", Kind::Api, ROLES_READ), service, list_roles)
@@ -47,8 +49,34 @@ struct UserShown {
     #[serde(skip_serializing_if = "Option::is_none")]
     email_verified: Option<bool>,
     claims: Map<String, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_risk: Option<RiskShown>,
     created_at: String,
     updated_at: String,
+}
+
+/// Why the account is marked; what there is to see is of the last time.
+#[derive(Serialize)]
+struct RiskShown {
+    cause: String,
+    marked_at: String,
+    last_at: String,
+    times: u32,
+    told_at: Option<String>,
+    evidence: Value,
+}
+
+impl From<Risk> for RiskShown {
+    fn from(risk: Risk) -> Self {
+        Self {
+            cause: risk.cause,
+            marked_at: risk.marked_at.to_string(),
+            last_at: risk.last_at.to_string(),
+            times: risk.times,
+            told_at: risk.told_at.map(|told| told.to_string()),
+            evidence: risk.evidence,
+        }
+    }
 }
 
 fn shown(user: &User, email: Option<&emails::Email>) -> UserShown {
@@ -59,6 +87,7 @@ fn shown(user: &User, email: Option<&emails::Email>) -> UserShown {
         email: email.map(|email| email.address.clone()),
         email_verified: email.map(|email| email.verified_at.is_some()),
         claims: user.claims.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect(),
+        at_risk: None,
         created_at: user.created_at.to_string(),
         updated_at: user.updated_at.to_string(),
     }
@@ -76,7 +105,12 @@ async fn list(service: Arc<Management>, request: Request) -> Result<Reply, Refus
         return Ok(Reply::json(&serde_json::json!({ "items": items })));
     }
     let limit = limit(&request)?;
-    let users = users::page(&entered.cx, after(&request)?, limit).await.map_err(|fault| unavailable(&fault))?;
+    let users = match request.query().get("at_risk") {
+        None => users::page(&entered.cx, after(&request)?, limit).await,
+        Some("true") => risks::page(&entered.cx, after(&request)?, limit).await,
+        Some(_) => return Err(Refusal::malformed("invalid_at_risk", "at_risk is true, or absent.")),
+    };
+    let users = users.map_err(|fault| unavailable(&fault))?;
     Ok(Reply::json(&page(&users, limit, |user| user.id.to_string(), |user| shown(user, None))))
 }
 
@@ -146,6 +180,13 @@ async fn unlock(service: Arc<Management>, request: Request) -> Result<Reply, Ref
     one(&entered.cx, user.id).await
 }
 
+async fn clear_risk(service: Arc<Management>, request: Request) -> Result<Reply, Refusal> {
+    let entered = service.enter(&request, Permission::UsersWrite).await?;
+    let user = found(&entered.cx, id(&request, "id")?).await?;
+    service.accounts.clear_risk(&entered.cx, user.id).await.map_err(refused)?;
+    one(&entered.cx, user.id).await
+}
+
 async fn sign_out(service: Arc<Management>, request: Request) -> Result<Reply, Refusal> {
     let entered = service.enter(&request, Permission::UsersWrite).await?;
     let user = found(&entered.cx, id(&request, "id")?).await?;
@@ -194,10 +235,11 @@ async fn unassign(service: Arc<Management>, request: Request) -> Result<Reply, R
 async fn one(cx: &Cx, user: UserId) -> Result<Reply, Refusal> {
     let user = found(cx, user).await?;
     let email = emails::main_of(cx, user.id).await.map_err(|fault| unavailable(&fault))?;
-    Ok(Reply::json(&shown(&user, email.as_ref())))
+    let risk = risks::of(cx, user.id).await.map_err(|fault| unavailable(&fault))?;
+    Ok(Reply::json(&UserShown { at_risk: risk.map(RiskShown::from), ..shown(&user, email.as_ref()) }))
 }
 
-async fn found(cx: &Cx, user: UserId) -> Result<User, Refusal> {
+pub(crate) async fn found(cx: &Cx, user: UserId) -> Result<User, Refusal> {
     let found = users::by_id(cx, user).await.map_err(|fault| unavailable(&fault))?;
     found.ok_or_else(Refusal::not_found)
 }

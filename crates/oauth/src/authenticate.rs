@@ -1,10 +1,14 @@
 //! Client authentication (RFC 6749 §2.3): the one place where an [`AuthenticatedClient`] comes from.
 
+use core::time::Duration;
+use std::sync::Arc;
+
 use claviger_audit::{Cx, Event, refused};
 use claviger_kernel::Secret;
 use claviger_storage::args;
 
 use crate::clients::{AuthMethod, Client, GrantType, secret_hash, sql};
+use crate::kept::{ProofKey, Proved};
 use crate::{OAuth, TokenError};
 
 /// What a request says of its client: the Authorization header and the form, kept apart.
@@ -22,11 +26,11 @@ pub struct PresentedClient {
 
 /// A client that has proved itself, or a public one that has named itself.
 #[derive(Clone, Debug)]
-pub struct AuthenticatedClient(Client);
+pub struct AuthenticatedClient(Arc<Client>);
 
 impl AuthenticatedClient {
     /// The client.
-    pub const fn client(&self) -> &Client {
+    pub fn client(&self) -> &Client {
         &self.0
     }
 
@@ -45,24 +49,54 @@ impl OAuth {
         let (method, client_id, secret) = one_method(presented)?;
         let key = self.secret_key(cx)?;
         let hash = secret.map_or([0; 32], |secret| secret_hash(&key, secret));
+        let key = (cx.realm(), client_id.to_owned(), hash);
+        if let Some(client) = self.proved_before(cx, &key, method) {
+            return Ok(AuthenticatedClient(client));
+        }
+        let begun = self.known.clients.begin();
         let found =
             cx.db.get(&sql::WITH_SECRET, args![cx.realm(), client_id, hash, cx.now()], sql::with_secret).await?;
         match found {
-            Some((client, proven))
-                if client.active && accepts(&client, method) && (proven || method == AuthMethod::None) =>
+            Some((client, proof))
+                if client.active && accepts(&client, method) && (proof.is_some() || method == AuthMethod::None) =>
             {
+                let client = Arc::new(client);
+                let until = proof.and_then(|proof| proof.until);
+                self.known.clients.keep(begun, key, Arc::new(Proved { client: Arc::clone(&client), until }));
                 Ok(AuthenticatedClient(client))
             }
             found => {
                 let known = found.is_some();
-                refused(
-                    cx,
-                    &Event::new("client_refused", client_id).with("method", method.as_str()).with("known", known),
-                );
+                let named = bounded(client_id);
+                refused(cx, &Event::new("client_refused", named).with("method", method.as_str()).with("known", known));
                 Err(TokenError::InvalidClient)
             }
         }
     }
+}
+
+impl OAuth {
+    /// A client that has proved itself on this node by this very secret, unless anything has changed since.
+    fn proved_before(&self, cx: &Cx, key: &ProofKey, method: AuthMethod) -> Option<Arc<Client>> {
+        let proved = self.known.clients.get(key)?;
+        let lasts = proved.until.is_none_or(|until| until > cx.now());
+        let current = lasts && accepts(&proved.client, method) && self.keeps_up(cx);
+        current.then(|| Arc::clone(&proved.client))
+    }
+
+    /// Whether what this node keeps can be believed: the change log is followed, or has been until lately (F32).
+    pub(crate) fn keeps_up(&self, cx: &Cx) -> bool {
+        cx.db.views_current(cx.now(), ALONE).is_ok()
+    }
+}
+
+/// For how long a node whose database is away goes on with what it keeps. What is revoked is known as long.
+const ALONE: Duration = Duration::from_mins(15);
+
+/// As much of a `client_id` as a log line bears: strangers choose it.
+fn bounded(client_id: &str) -> &str {
+    const LONGEST: usize = 64;
+    &client_id[..client_id.floor_char_boundary(LONGEST)]
 }
 
 /// Only the method that the client is registered for (A043).

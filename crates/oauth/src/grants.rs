@@ -1,16 +1,16 @@
 //! Grants: what a user has allowed a client, remembered until it is withdrawn.
 
 use claviger_audit::{Cx, Event, Unit};
-use claviger_kernel::{ClientId, GrantId, Unavailable, UserId};
+use claviger_kernel::{ClientId, GrantId, Timestamp, Unavailable, UserId};
 use claviger_session::families;
-use claviger_storage::args;
+use claviger_storage::{CommitError, args};
 
 use crate::scope::Scopes;
 
 pub(crate) mod sql {
     use claviger_storage::{ColumnError, Row};
 
-    use super::Grant;
+    use super::{Grant, Standing};
     use crate::scope::Scopes;
 
     claviger_storage::statements! {
@@ -22,11 +22,28 @@ pub(crate) mod sql {
             values ($1, $2, $3, $4, $5, $6, $6) on conflict (realm_id, user_id, client_id) do update set \
             scope = excluded.scope, updated_at = excluded.updated_at, revoked_at = null \
             where grants.id = excluded.id and grants.scope = $7 and coalesce(grants.revoked_at, 0) = $8";
+        /// One of a user's.
+        pub(crate) OF_USER: "select id, scope, revoked_at from grants where realm_id = $1 and id = $2 and user_id = $3";
+        /// What stands of a user's, and for whom.
+        pub(crate) STANDING: "select g.id, c.client_id, c.name, g.scope, g.created_at, g.updated_at from grants g \
+            join clients c on c.realm_id = g.realm_id and c.id = g.client_id \
+            where g.realm_id = $1 and g.user_id = $2 and g.revoked_at is null and g.id > $3 order by g.id limit $4";
         /// It stands.
         pub(crate) LIVE: "select 1 from grants where realm_id = $1 and id = $2 and revoked_at is null";
         /// Withdraws.
         pub(crate) WITHDRAW: "update grants set revoked_at = $3, updated_at = $3 \
             where realm_id = $1 and id = $2 and revoked_at is null";
+    }
+
+    pub(crate) fn standing(row: &Row<'_>) -> Result<Standing, ColumnError> {
+        Ok(Standing {
+            id: row.get(0)?,
+            client_id: row.get(1)?,
+            client_name: row.get(2)?,
+            scope: row.get(3)?,
+            created_at: row.get(4)?,
+            updated_at: row.get(5)?,
+        })
     }
 
     pub(crate) fn grant(row: &Row<'_>) -> Result<Grant, ColumnError> {
@@ -59,6 +76,49 @@ impl Grant {
     /// Whether it covers these scopes (A028).
     pub fn covers(&self, scopes: &Scopes) -> bool {
         self.live && scopes.within(&self.scopes)
+    }
+}
+
+/// A grant that stands, as its user sees it.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The row.
+    pub id: GrantId,
+    /// The name by which the client asks.
+    pub client_id: String,
+    /// The name that people see.
+    pub client_name: String,
+    /// The scopes allowed, separated by spaces.
+    pub scope: String,
+    /// When the first of them was allowed.
+    pub created_at: Timestamp,
+    /// When the last of them was.
+    pub updated_at: Timestamp,
+}
+
+/// A page of what stands of a user's grants after `after`; at most `limit` (1 to 200).
+pub async fn standing(
+    cx: &Cx,
+    user: UserId,
+    after: Option<GrantId>,
+    limit: u32,
+) -> Result<Vec<Standing>, Unavailable> {
+    let after = after.unwrap_or(GrantId::from_bytes([0; 16]));
+    cx.db.list(cx.realm(), &sql::STANDING, args![cx.realm(), user, after, limit.clamp(1, 200)], sql::standing).await
+}
+
+/// Withdraws a grant of `user`, and with it every sign-in that the client holds by it (A082); `false` if there is none.
+pub async fn end(cx: &Cx, user: UserId, grant: GrantId) -> Result<bool, Unavailable> {
+    let found = cx.db.get(&sql::OF_USER, args![cx.realm(), grant, user], sql::grant).await?;
+    if !found.is_some_and(|grant| grant.live) {
+        return Ok(false);
+    }
+    let mut unit = claviger_audit::unit(cx, Event::new("consent_withdrawn", user).with("grant", grant));
+    withdraw(&mut unit, grant);
+    match cx.commit(unit).await {
+        Ok(_) => Ok(true),
+        Err(CommitError::Conflict(_)) => Ok(false),
+        Err(CommitError::Unavailable(fault)) => Err(fault),
     }
 }
 

@@ -9,6 +9,11 @@ pub const MOST: usize = 100;
 /// The longest scope parameter in bytes.
 pub const LONGEST: usize = 2_000;
 
+/// The scope under which `/api/v1` is called with a user's token: for first-party clients that an administrator has given it.
+pub const MANAGE: &str = "claviger:manage";
+/// Scopes that begin so are the server's own.
+const RESERVED: &str = "claviger:";
+
 /// A set of scopes, in the order in which they were asked for, each once.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -58,6 +63,11 @@ impl Scopes {
     #[must_use]
     pub fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
         Self(self.0.iter().filter(|word| keep(word)).cloned().collect())
+    }
+
+    /// Whether one of them is the server's own, which only the operator's own clients may ask for.
+    pub fn any_reserved(&self) -> bool {
+        self.0.iter().any(|word| word.starts_with(RESERVED))
     }
 
     /// Whether there is none.

@@ -10,6 +10,7 @@ use crate::{AuthenticatedClient, OAuth, TokenError};
 mod code;
 mod credentials;
 mod refresh;
+mod reuse;
 
 /// A token request of a client that has proved itself, its parameters each at most once.
 #[derive(Debug, Default)]

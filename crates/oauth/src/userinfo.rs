@@ -9,7 +9,7 @@ use claviger_kernel::Unavailable;
 use claviger_tokens::{Expectation, KeySet, VerifiedToken, Verifier};
 use serde_json::{Map, Value};
 
-use crate::scope::Scopes;
+use crate::scope::{MANAGE, Scopes};
 use crate::{OAuth, TokenError};
 
 const REFUSED: TokenError = TokenError::InvalidToken { expired: false };
@@ -35,19 +35,24 @@ impl OAuth {
         Ok((token, user))
     }
 
-    /// As [`OAuth::check_access_token`], and only for a client that is the operator's own: whoever signs in to somebody
-    /// else's application has not handed it the management of the realm.
+    /// As [`OAuth::check_access_token`], and only for a client that is the operator's own and has asked to manage: whoever
+    /// signs in to somebody else's application, or to one of ours that shows pictures, has not handed it the realm.
     ///
     /// # Errors
-    /// `UnauthorizedClient` for a good token of any other client.
+    /// `UnauthorizedClient` for a good token of any other client, `InsufficientScope` for one without the scope.
     pub async fn check_managing_token(&self, cx: &Cx, token: &str) -> Result<User, TokenError> {
         let (verified, user) = self.check_access_token(cx, token).await?;
         let client_id = verified.claims().client_id.as_deref().unwrap_or_default();
-        if self.client(cx, client_id).await?.is_some_and(|client| client.settings.first_party) {
+        if !self.client(cx, client_id).await?.is_some_and(|client| client.settings.first_party) {
+            refused(cx, &Event::new("access_token_refused", cx.realm()).with("why", "not a first-party client"));
+            return Err(TokenError::UnauthorizedClient);
+        }
+        let scopes = Scopes::parse(verified.claims().scope.as_deref().unwrap_or_default()).map_err(|_| REFUSED)?;
+        if scopes.contains(MANAGE) {
             return Ok(user);
         }
-        refused(cx, &Event::new("access_token_refused", cx.realm()).with("why", "not a first-party client"));
-        Err(TokenError::UnauthorizedClient)
+        refused(cx, &Event::new("access_token_refused", cx.realm()).with("why", "not for managing"));
+        Err(TokenError::InsufficientScope(MANAGE))
     }
 
     /// The user behind a verified token, who is asked for the claims; the epoch says once more what the log has said.

@@ -62,9 +62,9 @@ impl Accounts {
         // A disabled user cannot come back by a reset, and one reset voids another that was begun before it (A121).
         let found = users::by_id(cx, user).await?;
         let active = found.as_ref().and_then(users::User::active).filter(|user| user.epoch() == epoch);
-        let (Some(active), Some(email)) = (active, emails::by_key(cx, &key).await?) else {
-            return Err(StepError::Gone);
-        };
+        // The mailbox was proven as this user's; whose it has become meanwhile is not whose password is set.
+        let email = emails::by_key(cx, &key).await?.filter(|email| email.user == user);
+        let (Some(active), Some(email)) = (active, email) else { return Err(StepError::Gone) };
         let cx = &cx.with(cx.caller.acting(Actor::User(user)));
         let mut unit = claviger_audit::unit(cx, Event::new("password_reset", user));
         users::require_active(&mut unit, &active);
@@ -80,6 +80,7 @@ impl Accounts {
                 language: &flow.language,
                 to: address,
                 code: None,
+                facts: &[],
                 life: NOTICE_LIFE,
             };
             self.notifier.queue(&mut unit, cx, &notice)?;

@@ -18,6 +18,9 @@ pub(crate) enum UserCommand {
         /// The `next` of the page before
         #[arg(long)]
         after: Option<String>,
+        /// Only accounts at risk
+        #[arg(long)]
+        at_risk: bool,
     },
     /// One user
     Show {
@@ -70,6 +73,11 @@ pub(crate) enum UserCommand {
         /// The user's id or e-mail address
         user: String,
     },
+    /// Take the mark off an account at risk
+    ClearRisk {
+        /// The user's id or e-mail address
+        user: String,
+    },
     /// End every session and token of a user
     SignOut {
         /// The user's id or e-mail address
@@ -82,8 +90,11 @@ impl UserCommand {
         let all = format!("{within}/api/v1/users");
         let act = |id: String, act: &str| Ask::post(format!("{all}/{}/{act}", part(&id)), json!({}));
         Ok(match self {
-            Self::List { after: None } => Ask::get(all),
-            Self::List { after: Some(after) } => Ask::get(format!("{all}?after={}", part(&after))),
+            Self::List { after, at_risk } => {
+                let after = after.map(|after| format!("after={}", part(&after)));
+                let asked: Vec<_> = at_risk.then(|| "at_risk=true".to_owned()).into_iter().chain(after).collect();
+                Ask::get(if asked.is_empty() { all } else { format!("{all}?{}", asked.join("&")) })
+            }
             Self::Show { user } => Ask::get(format!("{all}/{}", part(&id_of(operator, within, user).await?))),
             Self::Create { email, verified, claims, subject, password, password_file, roles } => {
                 let password = match (password, password_file) {
@@ -108,6 +119,7 @@ impl UserCommand {
             Self::Disable { user } => act(id_of(operator, within, user).await?, "disable"),
             Self::Enable { user } => act(id_of(operator, within, user).await?, "enable"),
             Self::Unlock { user } => act(id_of(operator, within, user).await?, "unlock"),
+            Self::ClearRisk { user } => act(id_of(operator, within, user).await?, "clear-risk"),
             Self::SignOut { user } => act(id_of(operator, within, user).await?, "sign-out"),
         })
     }

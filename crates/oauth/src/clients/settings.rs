@@ -88,6 +88,8 @@ pub struct ClientSettings {
     pub first_party: bool,
     /// The API that it calls where a request names none.
     pub default_audience: Option<String>,
+    /// The audiences as whose API it may ask whether a token is good; it is told of no others but its own.
+    pub introspects: Vec<String>,
 }
 
 impl Default for ClientSettings {
@@ -102,6 +104,7 @@ impl Default for ClientSettings {
             require_pkce: true,
             first_party: false,
             default_audience: None,
+            introspects: Vec::new(),
         }
     }
 }
@@ -122,7 +125,7 @@ pub enum ClientError {
     #[error(transparent)]
     Redirect(#[from] RedirectError),
     /// Too many addresses.
-    #[error("a client has at most 50 redirect addresses of each kind")]
+    #[error("a client has at most 50 redirect addresses of each kind, and introspects for at most 50 APIs")]
     TooMany,
     /// A public client was given a secret or an authentication method.
     #[error("a public client has no secret: its token_endpoint_auth_method is none")]
@@ -133,6 +136,12 @@ pub enum ClientError {
     /// PKCE can only be waived for confidential clients.
     #[error("PKCE can be waived for confidential clients only")]
     PkceOfPublic,
+    /// A scope of the server's own, for a client that is not the operator's.
+    #[error("scopes that begin with claviger: are for first-party clients only")]
+    ReservedScope,
+    /// Introspection needs a client that proves itself.
+    #[error("only a confidential client can introspect tokens of an API")]
+    IntrospectionOfPublic,
     /// Client credentials need a confidential client.
     #[error("only a confidential client can use client_credentials")]
     CredentialsOfPublic,
@@ -153,11 +162,15 @@ pub enum ClientError {
 impl ClientSettings {
     /// Checks the settings for a client of this kind.
     pub fn check(&self, kind: ClientKind) -> Result<(), ClientError> {
-        if self.redirect_uris.len() > 50 || self.post_logout_redirect_uris.len() > 50 {
+        let lists = [self.redirect_uris.len(), self.post_logout_redirect_uris.len(), self.introspects.len()];
+        if lists.into_iter().any(|length| length > 50) {
             return Err(ClientError::TooMany);
         }
         if self.allows(GrantType::AuthorizationCode) && self.redirect_uris.is_empty() {
             return Err(ClientError::NoRedirect);
+        }
+        if self.scopes.any_reserved() && !self.first_party {
+            return Err(ClientError::ReservedScope);
         }
         match kind {
             ClientKind::Public if self.token_endpoint_auth_method != AuthMethod::None => {
@@ -165,6 +178,7 @@ impl ClientSettings {
             }
             ClientKind::Public if !self.require_pkce => Err(ClientError::PkceOfPublic),
             ClientKind::Public if self.allows(GrantType::ClientCredentials) => Err(ClientError::CredentialsOfPublic),
+            ClientKind::Public if !self.introspects.is_empty() => Err(ClientError::IntrospectionOfPublic),
             ClientKind::Confidential if self.token_endpoint_auth_method == AuthMethod::None => {
                 Err(ClientError::NoMethod)
             }
@@ -210,6 +224,16 @@ mod tests {
         assert_eq!(settings.check(ClientKind::Confidential), Ok(()));
         let public = ClientSettings { token_endpoint_auth_method: AuthMethod::None, ..settings };
         assert_eq!(public.check(ClientKind::Public), Err(ClientError::PkceOfPublic));
+    }
+
+    #[test]
+    fn only_a_first_party_client_may_manage() {
+        let redirect_uris = vec![RedirectUri::register("https://app.test/cb").unwrap()];
+        let scopes = Scopes::parse("openid claviger:manage").unwrap();
+        let theirs = ClientSettings { redirect_uris, scopes, ..ClientSettings::default() };
+        assert_eq!(theirs.check(ClientKind::Confidential), Err(ClientError::ReservedScope));
+        let ours = ClientSettings { first_party: true, ..theirs };
+        assert_eq!(ours.check(ClientKind::Confidential), Ok(()));
     }
 
     #[test]

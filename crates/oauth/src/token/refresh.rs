@@ -4,6 +4,7 @@ use claviger_audit::{Cx, Event, refused};
 use claviger_identity::users;
 use claviger_session::families::{self, FamilyError, Presented, RetryRule};
 use claviger_storage::CommitError;
+use claviger_tenancy::Realm;
 
 use super::{TokenRequest, TokenResponse};
 use crate::clients::require_active;
@@ -19,7 +20,7 @@ impl OAuth {
     /// # Errors
     /// `invalid_grant` for a token that is unknown, used, expired, revoked or another client's; a used one that comes back
     /// outside the retry rule also revokes its family.
-    pub(super) async fn refresh(
+    pub(crate) async fn refresh(
         &self,
         cx: &Cx,
         client: &Client,
@@ -27,15 +28,21 @@ impl OAuth {
     ) -> Result<TokenResponse, TokenError> {
         let token = request.refresh_token.as_ref().ok_or(TokenError::InvalidRequest("refresh_token is missing"))?;
         let keys = self.opaque(cx)?;
+        let rule = retry_rule(&*self.realm(cx)?);
         for _ in 0..TRIES {
-            let presented = match families::present(cx, &keys, token.expose(), &RetryRule::ORDINARY).await {
+            let found = match families::find(cx, &keys, token.expose()).await {
+                Ok(found) => found,
+                Err(reason) => return self.not_taken(cx, client, reason).await,
+            };
+            // Before the token is judged: what another client holds of ours ends nothing (A081).
+            if found.family.client != client.id || found.family.client_epoch != client.epoch {
+                refused(cx, &Event::new("refresh_refused", found.family.id).with("why", "another client"));
+                return Err(NO_GRANT);
+            }
+            let presented = match found.judge(&rule, cx.now()) {
                 Ok(presented) => presented,
                 Err(reason) => return self.not_taken(cx, client, reason).await,
             };
-            if presented.family.client != client.id || presented.family.client_epoch != client.epoch {
-                refused(cx, &Event::new("refresh_refused", presented.family.id).with("why", "another client"));
-                return Err(NO_GRANT);
-            }
             match self.advance(cx, client, request, &presented).await {
                 Err(Advance::Again) => {}
                 Err(Advance::Refused(refusal)) => return Err(refusal),
@@ -46,17 +53,10 @@ impl OAuth {
     }
 
     async fn not_taken(&self, cx: &Cx, client: &Client, reason: FamilyError) -> Result<TokenResponse, TokenError> {
-        match reason {
-            FamilyError::Unavailable(fault) => return Err(fault.into()),
+        match &reason {
+            FamilyError::Unavailable(fault) => return Err(fault.clone().into()),
             FamilyError::TooOften => return Err(TokenError::TooMany),
-            FamilyError::Reused(family) => {
-                let mut unit =
-                    claviger_audit::unit(cx, Event::new("refresh_token_reused", family).with("client", client.id));
-                families::revoke(&mut unit, family, "refresh token reused");
-                if let Err(CommitError::Unavailable(fault)) = cx.commit(unit).await {
-                    return Err(fault.into());
-                }
-            }
+            FamilyError::Reused(reuse) => self.end_reused(cx, client, reuse).await?,
             _ => {}
         }
         refused(cx, &Event::new("refresh_refused", client.id).with("why", reason.to_string()));
@@ -81,15 +81,17 @@ impl OAuth {
             narrowed(&granted, request.scope.as_deref())?.filtered(|scope| client.settings.scopes.contains(scope));
         let user = users::by_id(cx, family.user).await.map_err(TokenError::from)?;
         let active = user.as_ref().and_then(users::User::active).filter(|user| user.epoch() == family.user_epoch);
-        let (Some(user), Some(active)) = (user.as_ref(), active) else { return Err(NO_GRANT.into()) };
+        let Some(active) = active else { return Err(NO_GRANT.into()) };
         let keys = self.opaque(cx).map_err(TokenError::from)?;
         let mut unit =
             claviger_audit::unit(cx, Event::new("token_refreshed", family.id).with("repeat", !presented.first_use()));
         require_active(&mut unit, client);
         let idle = realm.settings.tokens.refresh_idle;
-        let issued = families::advance(&mut unit, cx, &keys, presented, idle, &active).ok_or(NO_GRANT)?;
+        let fewer = scopes.to_string();
+        let fewer = (fewer != family.scope).then_some(fewer.as_str());
+        let issued = families::advance(&mut unit, cx, &keys, presented, idle, &active, fewer).ok_or(NO_GRANT)?;
         let for_user = ForUser {
-            user,
+            user: &active,
             scopes: &scopes,
             audience: &family.audience,
             session: family.session,
@@ -118,6 +120,11 @@ impl From<TokenError> for Advance {
     fn from(refusal: TokenError) -> Self {
         Self::Refused(refusal)
     }
+}
+
+fn retry_rule(realm: &Realm) -> RetryRule {
+    let tokens = &realm.settings.tokens;
+    RetryRule { window: tokens.refresh_retry_window, repeats: tokens.refresh_retries }
 }
 
 /// What was granted, or less (A081).

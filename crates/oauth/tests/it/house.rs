@@ -13,6 +13,7 @@ use claviger_identity::users::Claims;
 use claviger_identity::{ActiveUser, newcomers};
 use claviger_kernel::{Actor, Caller, Secret, SystemReason};
 use claviger_keys::{KeyRing, KeySource, MasterKey, MasterOrigin};
+use claviger_notify::{Inbox, Notifier};
 use claviger_oauth::authorize::{
     AuthorizationError, AuthorizationParameters, AuthorizationRequest, AuthorizationResponse, Consent, Outcome,
 };
@@ -58,6 +59,7 @@ pub(crate) struct House {
     pub(crate) ring: Arc<KeyRing>,
     pub(crate) user: ActiveUser,
     pub(crate) session: Session,
+    pub(crate) notifier: Notifier,
 }
 
 impl House {
@@ -83,8 +85,9 @@ impl House {
         let revocations = Arc::new(Revocations::new(cx.db.clone(), Arc::clone(&tenancy), Arc::clone(&cx.clock)));
         cx.db.follow(Arc::clone(&revocations) as Arc<dyn Follower>);
         cx.db.catch_up().await.expect("what is revoked is loaded");
-        let oauth = OAuth::new(Arc::clone(&ring), tenancy, revocations);
-        Self { scratch, cx, oauth, ring, user, session }
+        let notifier = Notifier::new(Arc::clone(&ring), Arc::clone(&tenancy), Arc::new(Inbox::new()));
+        let oauth = OAuth::new(Arc::clone(&ring), tenancy, revocations, notifier.clone());
+        Self { scratch, cx, oauth, ring, notifier, user, session }
     }
 
     pub(crate) async fn client(&self, client_id: &str, change: impl FnOnce(&mut NewClient)) -> Client {

@@ -17,7 +17,7 @@ async fn started(house: &House) -> OAuth {
     let tenancy = Arc::clone(house.ring.tenancy());
     let revocations = Revocations::new(house.cx.db.clone(), Arc::clone(&tenancy), Arc::clone(&house.cx.clock));
     revocations.reload().await.unwrap();
-    OAuth::new(Arc::clone(&house.ring), tenancy, Arc::new(revocations))
+    OAuth::new(Arc::clone(&house.ring), tenancy, Arc::new(revocations), house.notifier.clone())
 }
 
 async fn commit(house: &House, cx: &Cx, change: impl FnOnce(&mut Unit)) {
