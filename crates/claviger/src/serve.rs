@@ -1,6 +1,7 @@
 //! `claviger serve`: opens the store, listens, says that it is ready, and ends in order.
 
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::time::Duration;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -14,6 +15,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::Settings;
 use crate::server::open_store;
 use crate::{Held, Server, files, operator, surroundings};
+
+/// How long a node that ends may take to tell the others.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The line that `--json` prints when requests may come.
 #[derive(Serialize)]
@@ -99,6 +103,8 @@ pub(crate) async fn until(
     let _ = std::fs::remove_file(&socket);
     internal_shutdown.begin();
     internal.await.context("the internal listener")?;
+    // With the database away the others find out by themselves.
+    let _ = tokio::time::timeout(FAREWELL, server.services.nodes.leave()).await;
     server.services.store.close().await;
     Ok(())
 }

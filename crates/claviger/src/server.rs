@@ -20,6 +20,7 @@ use claviger_notify::{Notifier, Transport};
 use claviger_oauth::OAuth;
 use claviger_session::Revocations;
 use claviger_session::sessions::SessionCache;
+use claviger_storage::nodes::Nodes;
 use claviger_storage::{Ephemeral, Follower, PostgresOptions, SqliteOptions, Store};
 use claviger_tenancy::{PublicUrl, Tenancy};
 
@@ -56,6 +57,8 @@ pub struct Services {
     pub keys: Arc<KeyRing>,
     /// What has been revoked.
     pub revocations: Arc<Revocations>,
+    /// This process among those that serve on the database.
+    pub nodes: Arc<Nodes>,
     /// Messages.
     pub notifier: Notifier,
     /// Accounts and the sign-in engine.
@@ -101,7 +104,7 @@ impl Server {
         ambient: Ambient,
     ) -> anyhow::Result<Self> {
         let services = services(settings, public_url.clone(), store, ambient).await?;
-        let health = Arc::new(Health::new(vec![writable(&services.store), views(&services)]));
+        let health = Arc::new(Health::new(vec![writable(&services.store), views(&services), clock(&services)]));
         let routes = Routes::new()
             .merge(health_routes(&health))
             .merge(files())
@@ -236,13 +239,19 @@ async fn services(
     let revocations = Revocations::new(store.clone(), Arc::clone(&tenancy), Arc::clone(&ambient.clock));
     let revocations = Arc::new(revocations);
     store.keep_time(Arc::clone(&ambient.clock));
+    let (clock, entropy) = (Arc::clone(&ambient.clock), Arc::clone(&ambient.entropy));
+    let nodes = Arc::new(Nodes::new(store.clone(), clock, entropy, env!("CARGO_PKG_VERSION")));
+    // Realms before what is loaded realm by realm.
+    store.follow(Arc::clone(&tenancy) as Arc<dyn Follower>);
+    store.follow(Arc::clone(&keys) as Arc<dyn Follower>);
     store.follow(Arc::clone(&revocations) as Arc<dyn Follower>);
     let sessions = Arc::new(SessionCache::new(Arc::clone(&revocations)));
     store.follow(Arc::clone(&sessions) as Arc<dyn Follower>);
     store.catch_up().await.context("what has been revoked cannot be loaded")?;
     let accounts = Accounts::new(passwords, Arc::clone(&keys), Arc::clone(&tenancy), notifier.clone(), sessions);
     let oauth = OAuth::new(Arc::clone(&keys), Arc::clone(&tenancy), Arc::clone(&revocations), notifier.clone());
-    Ok(Services { store, ephemeral, ambient, tenancy, keys, revocations, notifier, accounts, oauth })
+    store.follow(oauth.follower());
+    Ok(Services { store, ephemeral, ambient, tenancy, keys, revocations, nodes, notifier, accounts, oauth })
 }
 
 fn system(store: &Store, ephemeral: &Ephemeral, ambient: &Ambient, realm: RealmId, reason: SystemReason) -> Cx {
@@ -272,6 +281,15 @@ fn views(services: &Services) -> Check {
     Check::new("views", move || {
         let current = store.views_current(clock.now(), ALONE);
         async move { current }
+    })
+}
+
+/// A node whose clock is wrong issues tokens that others refuse (F20).
+fn clock(services: &Services) -> Check {
+    let nodes = Arc::clone(&services.nodes);
+    Check::new("clock", move || {
+        let agrees = nodes.clock_agrees();
+        async move { agrees }
     })
 }
 

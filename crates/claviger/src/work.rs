@@ -1,5 +1,5 @@
-//! What the server does without anybody asking: following the change log, key rotation, delivery of messages, expiry. Each loop waits for its next
-//! due time, and none polls.
+//! What the server does without anybody asking: following the change log, key rotation, delivery of messages, expiry. Each
+//! loop waits for its next due time, and none polls.
 
 use core::time::Duration;
 
@@ -14,6 +14,8 @@ use crate::Services;
 
 /// How often what has expired is dropped. Nothing depends on it: everything expired is refused at once.
 const SWEEP: Duration = Duration::from_mins(10);
+/// How soon keys are looked at again that could not be brought on.
+const AFTER_FAULT: Duration = Duration::from_secs(15);
 /// For how long ended sessions and families stay, for the account page and for support.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 /// For how long the change log tells its followers what they have missed; after that they load everything again.
@@ -29,23 +31,29 @@ pub(crate) async fn all(services: &Services) {
     let delivery = services.system(main.id, SystemReason::DELIVERY);
     tokio::join!(
         services.store.follow_changes(&*services.ambient.clock),
+        services.nodes.run(),
         rotate_keys(services),
         services.notifier.run(&delivery),
         sweep(services)
     );
 }
 
-/// Brings keys on whenever something is due; after a fault the store is given a minute.
+/// Brings keys on whenever something is due, unless another node does; after a fault the store is given a while.
 async fn rotate_keys(services: &Services) {
     let clock = &services.ambient.clock;
     let Some(main) = services.tenancy.main() else { return };
     loop {
         let cx = services.system(main.id, SystemReason::KEY_ROTATION);
-        match services.keys.tick(&cx).await {
+        // By a clock that is wrong keys would come and go too early (F20).
+        let ticked = match services.nodes.check_clock().await {
+            Ok(()) => services.keys.tick(&cx).await,
+            Err(fault) => Err(fault),
+        };
+        match ticked {
             Ok(_) => services.keys.until_due(&**clock).await,
             Err(fault) => {
                 log_fault("key rotation", &fault);
-                clock.wake_at(clock.now().plus(Duration::from_mins(1))).await;
+                clock.wake_at(clock.now().plus(AFTER_FAULT)).await;
             }
         }
     }
@@ -56,6 +64,11 @@ async fn sweep(services: &Services) {
     let clock = &services.ambient.clock;
     loop {
         clock.wake_at(clock.now().plus(SWEEP)).await;
+        // What another node has just made may look long expired (F20).
+        if let Err(fault) = services.nodes.check_clock().await {
+            log_fault("expiry", &fault);
+            continue;
+        }
         for realm in services.tenancy.all() {
             let cx = services.system(realm.id, SystemReason::EXPIRY);
             if let Err(fault) = sweep_realm(&cx, &services.revocations).await {

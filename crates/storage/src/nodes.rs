@@ -174,6 +174,19 @@ impl Nodes {
         Err(Unavailable::new(format!("this machine's clock is {seconds} s {way} the database's; set it right")))
     }
 
+    /// The same, asked now. On SQLite the database's clock is this machine's.
+    ///
+    /// # Errors
+    /// Says by how much the clock is off, or that the database does not tell.
+    pub async fn check_clock(&self) -> Result<(), Unavailable> {
+        if self.store.engine() == "sqlite" {
+            return Ok(());
+        }
+        let asked = self.clock.now();
+        self.compare(asked, self.store.database_time().await?);
+        self.clock_agrees()
+    }
+
     fn compare(&self, asked: Timestamp, database: Timestamp) {
         // The answer took a while: the truth lies somewhere between, and half a minute forgives it.
         let ahead = asked.micros().saturating_sub(database.micros());
