@@ -16,7 +16,6 @@ use claviger_kernel::{ClientId, Clock, FamilyId, GrantId, RealmId, SessionId, Ti
 use claviger_storage::{Change, CommitError, Expect, Follower, Store, args};
 use claviger_tenancy::Tenancy;
 use claviger_tokens::{Marks, RevocationSet, RevokedBy};
-use parking_lot::Mutex;
 
 use self::entry::{Entry, Kind};
 
@@ -112,30 +111,28 @@ pub struct Revocations {
     db: Store,
     tenancy: Arc<Tenancy>,
     clock: Arc<dyn Clock>,
-    view: ArcSwap<HashMap<RealmId, Arc<ArcSwap<RevocationSet>>>>,
-    /// Held while a set is replaced by a larger one, so that no entry is lost between two writers.
-    growing: Mutex<()>,
+    view: ArcSwap<HashMap<RealmId, Arc<RevocationSet>>>,
 }
 
 impl Revocations {
     /// The view, still empty: it loads at the store's next look at the change log.
     pub fn new(db: Store, tenancy: Arc<Tenancy>, clock: Arc<dyn Clock>) -> Self {
-        Self { db, tenancy, clock, view: ArcSwap::default(), growing: Mutex::new(()) }
+        Self { db, tenancy, clock, view: ArcSwap::default() }
     }
 
     /// What has been revoked in `realm`, for one check.
     pub fn of(&self, realm: RealmId) -> Arc<RevocationSet> {
-        self.view.load().get(&realm).map_or_else(Arc::default, |set| set.load_full())
+        self.view.load().get(&realm).map_or_else(Arc::default, Arc::clone)
     }
 
     /// What has been revoked and takes the bearer of these marks with it, if anything.
     pub fn refuses(&self, realm: RealmId, marks: &Marks<'_>) -> Option<RevokedBy> {
-        self.view.load().get(&realm).and_then(|set| set.load().refuses(marks))
+        self.view.load().get(&realm).and_then(|set| set.refuses(marks))
     }
 
     /// How many entries there are, over all realms.
     pub fn len(&self) -> usize {
-        self.view.load().values().map(|set| set.load().len()).sum()
+        self.view.load().values().map(|set| set.len()).sum()
     }
 
     /// Whether nothing is revoked.
@@ -150,20 +147,24 @@ impl Revocations {
     }
 
     fn add(&self, realm: RealmId, entries: &[(Entry, Timestamp)]) {
-        let _growing = self.growing.lock();
-        let set = self.view.load().get(&realm).cloned().unwrap_or_else(|| {
-            let made: Arc<ArcSwap<RevocationSet>> = Arc::default();
-            let mut view = HashMap::clone(&self.view.load());
-            view.insert(realm, Arc::clone(&made));
-            self.view.store(Arc::new(view));
-            made
-        });
-        let mut next = RevocationSet::clone(&set.load());
+        let set = self.set(realm);
         for (entry, until) in entries {
-            entry.insert_into(&mut next, *until);
+            entry.insert_into(&set, *until);
         }
-        next.expire(self.clock.now());
-        set.store(Arc::new(next));
+        set.expire(self.clock.now());
+    }
+
+    /// The set of `realm`, which is made with its first entry and never replaced.
+    fn set(&self, realm: RealmId) -> Arc<RevocationSet> {
+        if let Some(set) = self.view.load().get(&realm) {
+            return Arc::clone(set);
+        }
+        self.view.rcu(|view| {
+            let mut view = HashMap::clone(view);
+            view.entry(realm).or_default();
+            view
+        });
+        self.of(realm)
     }
 
     async fn load(&self, realm: RealmId) -> Result<(), Unavailable> {

@@ -54,7 +54,7 @@ pub struct Change {
     pub unit: UnitId,
 }
 
-/// A view or a cache that follows the log.
+/// A view or a cache that follows the log. It reads; a unit of its own that changes what views show would wait for itself.
 #[async_trait]
 pub trait Follower: Send + Sync {
     /// Its name, for the log.

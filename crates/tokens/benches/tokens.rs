@@ -58,6 +58,8 @@ fn access_token() -> AccessToken<'static> {
         sid: Some(SessionId::from_bytes([1; 16])),
         fam: Some(FamilyId::from_bytes([2; 16])),
         org_id: None,
+        auth_time: None,
+        acr: None,
         ep: Epochs { user: Some(3), client: Some(1), organization: None },
         extra: None,
     }
@@ -65,7 +67,7 @@ fn access_token() -> AccessToken<'static> {
 
 /// A set of `count` revoked sessions, none of them ours.
 fn revoked(count: u32) -> RevocationSet {
-    let mut set = RevocationSet::new();
+    let set = RevocationSet::new();
     for number in 0..count {
         set.insert(Revocation::Session(&format!("ses_{number:026}")), NOW.plus(Duration::from_mins(15)));
     }

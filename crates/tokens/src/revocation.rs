@@ -5,9 +5,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use claviger_crypto::sha256;
 use claviger_kernel::Timestamp;
+use parking_lot::RwLock;
 
 use crate::{Epochs, RevokedBy};
 
@@ -63,8 +65,19 @@ pub struct Marks<'a> {
 }
 
 /// Everything revoked of which a live token may still exist. Some 60 to 90 bytes an entry.
-#[derive(Clone, Debug, Default)]
+///
+/// Grows under a shared reference while others ask: what has been inserted before a question was asked is in its answer.
+#[derive(Debug, Default)]
 pub struct RevocationSet {
+    shards: [RwLock<Shard>; SHARDS],
+    len: AtomicUsize,
+}
+
+/// How many parts of the set can grow or be asked beside each other.
+const SHARDS: usize = 16;
+
+#[derive(Debug, Default)]
+struct Shard {
     entries: HashMap<Name, Entry, BuildHasherDefault<Prefix>>,
     /// Which names to look at in which minute; a name whose end was put off stands in more than one.
     minutes: BTreeMap<i64, Vec<Name>>,
@@ -89,7 +102,7 @@ impl RevocationSet {
 
     /// Adds an entry that must stand until `until`, when the last token concerned has died. Of two entries of one
     /// name the later end and the higher epoch count, in whatever order they come.
-    pub fn insert(&mut self, revoked: Revocation<'_>, until: Timestamp) {
+    pub fn insert(&self, revoked: Revocation<'_>, until: Timestamp) {
         let (name, epoch) = match revoked {
             Revocation::Token(id) => (Name::new(RevokedBy::Token, id), 1),
             Revocation::Session(id) => (Name::new(RevokedBy::Session, id), 1),
@@ -98,20 +111,23 @@ impl RevocationSet {
             Revocation::Client { client_id, epoch } => (Name::new(RevokedBy::Client, client_id), epoch),
             Revocation::Organization { org_id, epoch } => (Name::new(RevokedBy::Organization, org_id), epoch),
         };
-        let known = self.entries.get(&name).copied();
+        let mut shard = self.shard(&name).write();
+        let known = shard.entries.get(&name).copied();
         let entry = known.map_or(Entry { epoch, until }, |known| Entry {
             epoch: known.epoch.max(epoch),
             until: known.until.max(until),
         });
         if known.is_none_or(|known| known.until < until) {
-            self.minutes.entry(minute(until)).or_default().push(name);
+            shard.minutes.entry(minute(until)).or_default().push(name);
         }
-        self.entries.insert(name, entry);
+        if shard.entries.insert(name, entry).is_none() {
+            self.len.fetch_add(1, Ordering::Release);
+        }
     }
 
     /// What has been revoked and takes the bearer of these marks with it, if anything.
     pub fn refuses(&self, marks: &Marks<'_>) -> Option<RevokedBy> {
-        if self.entries.is_empty() {
+        if self.is_empty() {
             return None;
         }
         let Epochs { user, client, organization } = marks.epochs;
@@ -125,30 +141,43 @@ impl RevocationSet {
         ]
         .into_iter()
         .find(|(kind, name, epoch)| {
-            let entry = name.and_then(|name| self.entries.get(&Name::new(*kind, name)));
+            let entry = name.and_then(|name| self.entry(&Name::new(*kind, name)));
             entry.is_some_and(|entry| epoch.unwrap_or(0) < entry.epoch)
         })
         .map(|(kind, ..)| kind)
     }
 
     /// Forgets what nobody can present any more, to the minute. The work is in proportion to what is forgotten.
-    pub fn expire(&mut self, now: Timestamp) {
-        let kept = self.minutes.split_off(&minute(now));
-        for name in std::mem::replace(&mut self.minutes, kept).into_values().flatten() {
-            if self.entries.get(&name).is_some_and(|entry| minute(entry.until) < minute(now)) {
-                self.entries.remove(&name);
+    pub fn expire(&self, now: Timestamp) {
+        for shard in &self.shards {
+            let mut shard = shard.write();
+            let kept = shard.minutes.split_off(&minute(now));
+            for name in std::mem::replace(&mut shard.minutes, kept).into_values().flatten() {
+                if shard.entries.get(&name).is_some_and(|entry| minute(entry.until) < minute(now)) {
+                    shard.entries.remove(&name);
+                    self.len.fetch_sub(1, Ordering::Release);
+                }
             }
         }
     }
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.len.load(Ordering::Acquire)
     }
 
     /// Whether nothing is revoked.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len() == 0
+    }
+
+    fn shard(&self, name: &Name) -> &RwLock<Shard> {
+        // The other end of the name than the one by which the shard's own map spreads it.
+        &self.shards[usize::from(name.0[15]) % SHARDS]
+    }
+
+    fn entry(&self, name: &Name) -> Option<Entry> {
+        self.shard(name).read().entries.get(name).copied()
     }
 }
 

@@ -75,7 +75,7 @@ impl Entry {
     }
 
     /// Adds the entry to `set`, until `until`. One that lacks what its kind needs revokes nothing that exists.
-    pub(super) fn insert_into(&self, set: &mut RevocationSet, until: Timestamp) {
+    pub(super) fn insert_into(&self, set: &RevocationSet, until: Timestamp) {
         let epoch = u64::try_from(self.epoch).unwrap_or(0);
         let name = self.name.as_deref().unwrap_or_default();
         let id = || <[u8; 16]>::try_from(self.subject.as_slice()).unwrap_or_default();

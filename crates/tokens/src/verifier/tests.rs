@@ -92,6 +92,8 @@ fn access_token(session: SessionId, family: FamilyId) -> AccessToken<'static> {
         sid: Some(session),
         fam: Some(family),
         org_id: Some(OrganizationId::from_bytes([3; 16])),
+        auth_time: Some(NOW),
+        acr: Some("urn:claviger:acr:1"),
         ep: Epochs { user: Some(3), client: Some(2), organization: Some(1) },
         extra: None,
     }
@@ -538,7 +540,7 @@ fn a_token_is_called_expired_only_if_nothing_else_is_wrong_with_it() {
     let late = NOW.plus(60 * MINUTE);
     let token = with_payload(&payload());
     assert_eq!(verify_at(&token, &api(), late), Err(Refusal::Expired));
-    let mut revoked = RevocationSet::new();
+    let revoked = RevocationSet::new();
     revoked.insert(Revocation::Session("ses_1"), late);
     let keys = keys_of(ISSUER);
     let verdict = Verifier::new(&keys, &revoked).verify(&token, &api(), late);
@@ -568,12 +570,12 @@ fn every_revocation_reaches_the_token_and_a_later_epoch_frees_the_next() {
         (Revocation::Client { client_id: CLIENT, epoch: 3 }, RevokedBy::Client),
         (Revocation::Organization { org_id: "org_1", epoch: 2 }, RevokedBy::Organization),
     ] {
-        let mut revoked = RevocationSet::new();
+        let revoked = RevocationSet::new();
         revoked.insert(revocation, NOW.plus(5 * MINUTE));
         let verdict = Verifier::new(&keys, &revoked).verify(&token, &api(), NOW);
         assert_eq!(verdict, Err(Refusal::Revoked(by)));
     }
-    let mut revoked = RevocationSet::new();
+    let revoked = RevocationSet::new();
     revoked.insert(Revocation::User { sub: "usr_1", epoch: 3 }, NOW.plus(5 * MINUTE));
     assert!(Verifier::new(&keys, &revoked).verify(&token, &api(), NOW).is_ok());
 }
@@ -581,7 +583,7 @@ fn every_revocation_reaches_the_token_and_a_later_epoch_frees_the_next() {
 #[test]
 fn a_hint_may_be_old_or_of_an_ended_session_but_must_be_ours() {
     let keys = keys_of(ISSUER);
-    let mut revoked = RevocationSet::new();
+    let revoked = RevocationSet::new();
     revoked.insert(Revocation::Session(&SessionId::from_bytes([1; 16]).to_string()), NOW.plus(60 * MINUTE));
     let verifier = Verifier::new(&keys, &revoked);
     let hint = an_id_token(&ExtraClaims::default(), CLIENT);
