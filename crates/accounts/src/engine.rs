@@ -1,19 +1,26 @@
 //! The sign-in engine: one function from a state and an input to the next state, or to a session.
 
+use std::sync::Arc;
+
 use claviger_audit::{Cx, Event, Unit};
 use claviger_crypto::opaque::{self, OpaqueKeys};
 use claviger_identity::passwords::{KnownDevice, PasswordRefusal, ProveError};
-use claviger_identity::{ActiveUser, Proven, mailbox, passwords, users};
+use claviger_identity::risks::{self, ClearedBy};
+use claviger_identity::{ActiveUser, Method, Proven, mailbox, passwords, users};
 use claviger_kernel::{Actor, Secret, Unavailable, UserId, kind};
 use claviger_session::sessions::{self, Device, Opened};
 use claviger_session::{Complete, Requirement, Session};
 use claviger_storage::CommitError;
 
+use crate::beside::{AGAIN, Beside, Opening};
 use crate::flow::{Flow, FlowGone, State};
 use crate::{Accounts, lifetimes};
 
 mod join;
 mod recover;
+
+/// How often a unit is made anew because what stands beside the session changed between look and commit.
+const TRIES: u32 = 8;
 
 /// What a person hands in.
 #[derive(Debug)]
@@ -62,6 +69,8 @@ pub struct Browser {
     pub known: Option<Secret<String>>,
     /// The session that the browser has now; it ends when another begins.
     pub session: Option<Session>,
+    /// What comes into being together with the session.
+    pub beside: Option<Arc<dyn Beside>>,
 }
 
 /// A person is signed in.
@@ -207,27 +216,52 @@ impl Accounts {
         if let Some((address, false)) = &right.email {
             return self.ask_for_address(cx, flow, address, &right).await;
         }
-        let cx = &cx.with(cx.caller.acting(Actor::User(right.user.id())));
-        let mut unit = claviger_audit::unit(cx, Event::new("signed_in", right.user.id()));
-        passwords::succeeded(&mut unit, &right);
-        let proofs = [right.proven.clone()];
-        self.open_session(cx, flow, unit, &right.user, &proofs, browser).await
+        let begin = |cx: &Cx| {
+            let cx = &cx.with(cx.caller.acting(Actor::User(right.user.id())));
+            let mut unit = claviger_audit::unit(cx, Event::new("signed_in", right.user.id()));
+            passwords::succeeded(&mut unit, &right);
+            (unit, right.user.clone(), vec![right.proven.clone()])
+        };
+        self.open_session(cx, flow, begin, browser).await
     }
 
-    /// Opens the session that the flow was for. Everything that the step changed is in `unit`, and is committed here.
+    /// Opens the session that the flow was for. Everything that the step changes is in the unit that `begin` makes, and is
+    /// committed here.
     async fn open_session(
         &self,
         cx: &Cx,
-        flow: &Flow,
-        mut unit: Unit,
-        user: &ActiveUser,
-        proofs: &[Proven],
+        flow: &mut Flow,
+        begin: impl Fn(&Cx) -> (Unit, ActiveUser, Vec<Proven>),
         browser: &Browser,
     ) -> Result<Step, StepError> {
+        flow.finish(cx).await?;
+        for _ in 0..TRIES {
+            match self.try_session(cx, flow, begin(cx), browser).await {
+                Err(Retry::Again) => {}
+                // Who has proven a mailbox that has an account by now signs in to that one.
+                Err(Retry::Taken) => {
+                    let email = flow.state.address().to_owned();
+                    return self.show(cx, flow, State::SignIn { email }).await;
+                }
+                Err(Retry::Refused(error)) => return Err(error),
+                Ok(step) => return Ok(step),
+            }
+        }
+        Err(Unavailable::new("a grant changes faster than it can be read").into())
+    }
+
+    async fn try_session(
+        &self,
+        cx: &Cx,
+        flow: &Flow,
+        (mut unit, user, proofs): (Unit, ActiveUser, Vec<Proven>),
+        browser: &Browser,
+    ) -> Result<Step, Retry> {
+        let user = &user;
+        let cx = &cx.with(cx.caller.acting(Actor::User(user.id())));
         let keys = self.opaque(cx)?;
         let realm = self.realm(cx)?;
-        let complete = Complete::judge(proofs, &Requirement::ORDINARY, cx.now()).map_err(|_| StepError::Wrong)?;
-        flow.finish(cx).await?;
+        let complete = Complete::judge(&proofs, &Requirement::ORDINARY, cx.now()).map_err(|_| StepError::Wrong)?;
         let opened = match &browser.session {
             // The same user proves more: the session goes on under a new secret, and with it what other applications hold.
             Some(former) if former.user == user.id() => {
@@ -240,9 +274,28 @@ impl Accounts {
                 sessions::open(&mut unit, cx, &keys, user, &complete, &browser.device, &lifetimes(&realm))
             }
         };
+        if proofs.iter().any(|proof| proof.method() == Method::Password)
+            && let Some(risk) = risks::of(cx, user.id()).await?
+        {
+            risks::clear(&mut unit, user.id(), &risk, ClearedBy::Proof);
+        }
+        if let Some(beside) = &browser.beside {
+            let amr: Vec<&'static str> = complete.proofs().iter().map(|proof| proof.method.as_str()).collect();
+            let opening = Opening {
+                session: opened.id,
+                user,
+                acr: complete.level().acr(),
+                amr: &amr,
+                authenticated_at: complete.authenticated_at(),
+                device: &browser.device.label,
+            };
+            beside.add(cx, &mut unit, &opening).await?;
+        }
         match cx.commit(unit).await {
             Ok(_) => {}
-            Err(CommitError::Conflict(_)) => return Err(StepError::Wrong),
+            Err(CommitError::Conflict(AGAIN)) => return Err(Retry::Again),
+            Err(CommitError::Conflict("email")) => return Err(Retry::Taken),
+            Err(CommitError::Conflict(_)) => return Err(StepError::Wrong.into()),
             Err(CommitError::Unavailable(fault)) => return Err(fault.into()),
         }
         self.notifier.wake();
@@ -261,10 +314,10 @@ impl Accounts {
     pub async fn session(&self, cx: &Cx, cookie: &str) -> Result<Option<Session>, Unavailable> {
         use sessions::PresentError as E;
         let keys = self.opaque(cx)?;
-        match sessions::present(cx, &keys, cookie).await {
+        match self.sessions.present(cx, &keys, cookie).await {
             Ok(session) => {
                 // A store that cannot write now does not sign anybody out; the next request tries again.
-                if let Err(fault) = sessions::touch(cx, &session, &lifetimes(&*self.realm(cx)?)).await {
+                if let Err(fault) = self.sessions.touch(cx, &session, &lifetimes(&*self.realm(cx)?)).await {
                     tracing::warn!(reason = fault.reason(), "the use of a session was not noted");
                 }
                 Ok(Some(session))
@@ -280,6 +333,27 @@ impl Accounts {
     /// The user behind a session, if still active.
     pub async fn user(&self, cx: &Cx, session: &Session) -> Result<Option<users::User>, Unavailable> {
         Ok(users::by_id(cx, session.user).await?.filter(|user| user.active().is_some()))
+    }
+}
+
+/// Why a unit was not committed.
+enum Retry {
+    /// What stands beside the session has changed: look again.
+    Again,
+    /// Somebody else has made an account with the address.
+    Taken,
+    Refused(StepError),
+}
+
+impl From<StepError> for Retry {
+    fn from(error: StepError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Unavailable> for Retry {
+    fn from(fault: Unavailable) -> Self {
+        Self::Refused(fault.into())
     }
 }
 

@@ -43,6 +43,10 @@ permissions! {
     UsersRead = "users:read";
     /// Make, change, disable and enable users.
     UsersWrite = "users:write";
+    /// See where users are signed in.
+    SessionsRead = "sessions:read";
+    /// End users' sessions.
+    SessionsWrite = "sessions:write";
     /// See who holds which role.
     RolesRead = "roles:read";
     /// Give and take roles.

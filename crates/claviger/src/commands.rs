@@ -19,6 +19,7 @@ mod key;
 mod realm;
 mod resource_server;
 mod role;
+mod session;
 mod show;
 mod user;
 
@@ -42,6 +43,9 @@ pub(crate) enum OnStore {
     /// People
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Where people are signed in
+    #[command(subcommand)]
+    Session(session::SessionCommand),
     /// Who holds which role
     #[command(subcommand)]
     Role(role::RoleCommand),
@@ -89,6 +93,7 @@ pub(crate) async fn run(settings: &Settings, command: OnStore, realm: &str, json
             OnStore::ResourceServer(command) => command.ask(&within),
             OnStore::Key(command) => command.ask(&within),
             OnStore::User(command) => command.ask(&operator, &within).await?,
+            OnStore::Session(command) => command.ask(&operator, &within).await?,
             OnStore::Role(command) => command.ask(&operator, &within).await?,
         };
         operator.ask(ask.method, &ask.path, ask.body.as_ref()).await

@@ -10,6 +10,7 @@ use crate::base::{Access, Csp, Refusal, Reply, Request, Routes};
 use crate::pages::{Visit, form, page};
 
 mod password;
+mod sessions;
 
 /// The routes of the account.
 pub(crate) fn routes(surfaces: &Arc<Surfaces>) -> Routes {
@@ -18,6 +19,8 @@ pub(crate) fn routes(surfaces: &Arc<Surfaces>) -> Routes {
         .add(page(HOME, Access::Session), surfaces, landing)
         .add(page("/account/password", Access::Session), surfaces, password::show)
         .add(form("/account/password", Access::Session), surfaces, password::take)
+        .add(page("/account/sessions", Access::Session), surfaces, sessions::show)
+        .add(form("/account/sessions", Access::Session), surfaces, sessions::take)
 }
 
 /// GET `/`: home, or to where one signs in.

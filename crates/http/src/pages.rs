@@ -20,8 +20,8 @@ mod sign_up;
 mod verify;
 mod visit;
 
-pub(crate) use flow::{Onward, begin, gone};
-pub(crate) use problems::{new_password, patience};
+pub(crate) use flow::{Form, Onward, begin, gone, named_flow, turn_to};
+pub(crate) use problems::{PATIENCE, new_password, patience};
 pub(crate) use visit::Visit;
 
 /// The name of the cookie that keeps the session.

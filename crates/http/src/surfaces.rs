@@ -10,7 +10,7 @@ use claviger_oauth::OAuth;
 use claviger_storage::{Ephemeral, Store};
 
 use crate::base::{Request, Routes};
-use crate::{account, oidc, pages};
+use crate::{account, api, oidc, pages};
 
 /// The services behind pages and protocol endpoints. Built once by the binary.
 pub struct Surfaces {
@@ -45,5 +45,8 @@ impl Surfaces {
 
 /// Every route of the hosted pages, the account and the provider.
 pub fn routes(surfaces: &Arc<Surfaces>) -> Routes {
-    pages::routes(surfaces).merge(account::routes(surfaces)).merge(oidc::routes(surfaces))
+    pages::routes(surfaces)
+        .merge(account::routes(surfaces))
+        .merge(api::routes(surfaces))
+        .merge(oidc::routes(surfaces))
 }

@@ -9,6 +9,7 @@ mod grants;
 mod keys;
 mod realms;
 mod resource_servers;
+mod sessions;
 mod set_up;
 mod users;
 mod wire;
@@ -54,6 +55,7 @@ pub fn routes(management: &Arc<Management>) -> Routes {
         .merge(resource_servers::routes(management))
         .merge(keys::routes(management))
         .merge(users::routes(management))
+        .merge(sessions::routes(management))
         .merge(grants::routes(management))
         .merge(set_up::routes(management))
 }

@@ -1,6 +1,8 @@
 //! The behaviour of the whole server through its surfaces, one folder for each specification. One test binary.
 
 #[cfg(test)]
+mod api;
+#[cfg(test)]
 mod frame;
 #[cfg(test)]
 mod management;

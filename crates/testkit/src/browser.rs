@@ -160,6 +160,48 @@ impl Browser {
         self.send(Method::POST, &self.absolute(address), &fields, From::Other(origin)).await
     }
 
+    /// Calls the JSON surface as a script on a page of `origin` does, with cookies.
+    ///
+    /// # Panics
+    /// If no answer comes.
+    pub async fn call(&mut self, origin: &str, method: Method, path: &str, body: Option<&serde_json::Value>) -> Answer {
+        let site = self.site_of(origin);
+        let mut request = self
+            .client
+            .request(method.clone(), path)
+            .header("user-agent", &self.agent)
+            .header("accept-language", "en")
+            .header("sec-fetch-mode", "cors")
+            .header("sec-fetch-dest", "empty")
+            .header("sec-fetch-site", site);
+        if site != "same-origin" || method != Method::GET {
+            request = request.header("origin", origin);
+        }
+        if let Some(cookies) = self.jar.header(site == "cross-site") {
+            request = request.header("cookie", cookies);
+        }
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        let body = body.map_or_else(Bytes::new, |value| Bytes::from(value.to_string()));
+        let answer = self.client.send(request.body(body).expect("a request")).await;
+        for line in answer.set_cookies() {
+            self.jar.take(line);
+        }
+        answer
+    }
+
+    /// How a browser calls the way from `origin` to us.
+    fn site_of(&self, origin: &str) -> &'static str {
+        let ours = self.client.public_url();
+        let (scheme, host) = ours.split_once("://").unwrap_or(("", ours));
+        match origin.split_once("://") {
+            _ if origin == ours => "same-origin",
+            Some((other, name)) if other == scheme && name.ends_with(&format!(".{host}")) => "same-site",
+            _ => "cross-site",
+        }
+    }
+
     /// Follows redirects from `page` as long as they stay here.
     ///
     /// # Panics
@@ -179,6 +221,11 @@ impl Browser {
     /// The value of a cookie, by its full name.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         self.jar.get(name)
+    }
+
+    /// Every cookie that is kept, by its full name.
+    pub fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.jar.all()
     }
 
     /// Puts a cookie beside the others, as an attacker on a neighbouring host could.

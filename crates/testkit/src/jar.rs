@@ -68,6 +68,10 @@ impl Jar {
         self.kept.iter().find(|kept| kept.name == name).map(|kept| kept.value.as_str())
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.kept.iter().map(|kept| (kept.name.as_str(), kept.value.as_str()))
+    }
+
     pub(crate) fn plant(&mut self, name: &str, value: &str) {
         self.kept.push(Kept { name: name.to_owned(), value: value.to_owned(), lax: true, until: None });
     }

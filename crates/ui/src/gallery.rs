@@ -3,8 +3,8 @@
 
 use crate::dev::{DemoHome, DemoTokens, GalleryIndex, Inbox, InboxEntry, InboxMessage, Welcome};
 use crate::{
-    Application, ChangePassword, CheckMail, Chrome, CodeFor, CodeProblem, Consent, Done, EmailProblem, ErrorKind,
-    ErrorPage, FormPost, Landing, LogoutConfirm, NameProblem, NewPasswordProblem, Notice, Page, PasswordProblem,
+    Application, ChangePassword, CheckMail, Chrome, CodeFor, CodeProblem, Consent, DeviceEntry, Devices, DevicesDone,
+    Done, EmailProblem, ErrorKind, ErrorPage, FormPost, Landing, LastUse, LogoutConfirm, NameProblem, NewPasswordProblem, Notice, Page, PasswordProblem,
     Problem, RecoverPassword, RecoverRequest, RequestedScope, Setup, SetupClosed, SignIn, SignUp, SignedOut,
     WebAddress,
 };
@@ -237,6 +237,7 @@ fn account(shown: &mut Shown<'_>, s: &Samples) {
     let landing = Landing { name: s.person.clone(), email: s.email.clone(), email_verified: true };
     shown.add("account", &landing);
     shown.add("account.unverified", &Landing { name: String::new(), email_verified: false, ..landing });
+    devices(shown, s);
     let change = ChangePassword { email: s.email.clone(), password_min: MIN, ..ChangePassword::default() };
     shown.add("change-password", &change);
     let wrong = ChangePassword {
@@ -258,6 +259,28 @@ fn account(shown: &mut Shown<'_>, s: &Samples) {
     };
     shown.add("setup.missing", &missing);
     shown.add("setup.closed", &SetupClosed);
+}
+
+fn devices(shown: &mut Shown<'_>, s: &Samples) {
+    let device = |session: &str, device: &str, last_use, current| DeviceEntry {
+        session: session.to_owned(),
+        device: device.to_owned(),
+        last_use,
+        seen_at: "2026-03-02T09:30:00Z".to_owned(),
+        current,
+    };
+    let page = Devices {
+        devices: vec![
+            device("ses_1", "Firefox on Linux", LastUse::Now, true),
+            device("ses_2", "Safari on iPhone", LastUse::Minutes(12), false),
+            device("ses_3", &s.application, LastUse::Days(1), false),
+        ],
+        ..Devices::default()
+    };
+    shown.add("devices", &page);
+    shown.add("devices.ended", &Devices { done: Some(DevicesDone::One), next: Some(s.token.clone()), ..page.clone() });
+    let alone = Devices { devices: page.devices[..1].to_vec(), done: Some(DevicesDone::Others), ..Devices::default() };
+    shown.add("devices.alone", &alone);
 }
 
 fn errors(shown: &mut Shown<'_>, s: &Samples) {

@@ -9,7 +9,7 @@ use claviger_identity::mailbox::{self, Purpose};
 use claviger_identity::newcomers;
 use claviger_identity::passwords::{self, NewPasswordError, PasswordHash, RightPassword};
 use claviger_identity::users::Claims;
-use claviger_kernel::{Actor, Secret, Timestamp, Unavailable};
+use claviger_kernel::{Secret, Timestamp, Unavailable};
 use claviger_notify::{Message, Template};
 use claviger_storage::CommitError;
 
@@ -83,8 +83,14 @@ impl Accounts {
         let code = mailbox::challenge(cx, &guard, flow.id, purpose, email, void, life).await?;
         let mut unit = quiet(cx, "a mail with a code; what the code leads to leaves its own event");
         if allowed {
-            let message =
-                Message { template, language: &flow.language, to: email.address(), code: Some(code.digits()), life };
+            let message = Message {
+                template,
+                language: &flow.language,
+                to: email.address(),
+                code: Some(code.digits()),
+                facts: &[],
+                life,
+            };
             self.notifier.queue(&mut unit, cx, &message)?;
         }
         super::committed(cx.commit(unit).await)?;
@@ -100,14 +106,20 @@ impl Accounts {
         code: &str,
         browser: &Browser,
     ) -> Result<Step, StepError> {
+        if !self.realm(cx)?.settings.sign_up.open {
+            return Err(StepError::Closed);
+        }
         let mailbox = mailbox::answer(cx, &self.guard(cx)?, flow.id, Purpose::SignUp, code).await?;
         let hash = PasswordHash::parse(&pending.hash).map_err(|_| StepError::Gone)?;
         let claims = claims_of(&pending.name).map_err(|()| StepError::Gone)?;
-        let mut unit = claviger_audit::unit(cx, Event::new("signed_up", flow.id));
         let chosen_at = Timestamp::from_micros(pending.chosen_at);
-        let (user, proofs) = newcomers::sign_up(&mut unit, cx, &mailbox, claims, &hash, chosen_at);
-        let cx = &cx.with(cx.caller.acting(Actor::User(user.id())));
-        self.open_session(cx, flow, unit, &user, &proofs, browser).await
+        let id = flow.id;
+        let begin = |cx: &Cx| {
+            let mut unit = claviger_audit::unit(cx, Event::new("signed_up", id));
+            let (user, proofs) = newcomers::sign_up(&mut unit, cx, &mailbox, claims.clone(), &hash, chosen_at);
+            (unit, user, proofs)
+        };
+        self.open_session(cx, flow, begin, browser).await
     }
 
     /// The password was right, but nobody has proven the address yet: a code goes there first.

@@ -16,6 +16,8 @@ pub enum SiteRule {
     /// With navigations only (`SameSite=Lax`).
     #[default]
     Lax,
+    /// Never (`SameSite=Strict`).
+    Strict,
     /// Always (`SameSite=None`): for a short-lived flow key that must survive a cross-site POST, never for a session.
     /// Over plain http browsers refuse that, so it is `Lax` there.
     CrossSite,
@@ -53,6 +55,7 @@ impl SetCookie {
     pub(super) fn header(&self) -> HeaderValue {
         let same_site = match self.site {
             SiteRule::CrossSite if self.secure => SameSite::None,
+            SiteRule::Strict => SameSite::Strict,
             SiteRule::Lax | SiteRule::CrossSite => SameSite::Lax,
         };
         let mut cookie = Cookie::build((self.name.as_str(), self.value.expose().as_str()))
@@ -136,6 +139,8 @@ mod tests {
         assert_eq!(cookie(false).header(), "sid-acme=v%3B1; HttpOnly; SameSite=Lax; Path=/");
         let short = cookie(true).site(SiteRule::CrossSite).max_age(Duration::from_mins(10));
         assert_eq!(short.header(), "__Host-sid-acme=v%3B1; HttpOnly; SameSite=None; Secure; Path=/; Max-Age=600");
+        let strict = cookie(false).site(SiteRule::Strict).max_age(Duration::from_hours(1));
+        assert_eq!(strict.header(), "sid-acme=v%3B1; HttpOnly; SameSite=Strict; Path=/; Max-Age=3600");
         assert_eq!(name_of("sid", Some("main"), true), "__Host-sid");
     }
 }

@@ -13,16 +13,35 @@ use super::Refusal;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Lets a state-changing request pass that this origin or the person started.
-pub(super) fn same_origin(headers: &HeaderMap, public: &PublicUrl) -> Result<(), Refusal> {
-    let refused = || {
-        Refusal::new(
-            ErrorClass::Denied,
-            "cross_site_request",
-            "The request was started by another site. Open the page here and try again.",
-        )
-        .page_kind(ErrorKind::FormExpired)
-    };
+/// Lets a state-changing request pass: where a route is for applications of the same site, from this site; elsewhere from
+/// this origin alone.
+pub(super) fn guard(same_site: bool, headers: &HeaderMap, public: &PublicUrl) -> Result<(), Refusal> {
+    if same_site { this_site(headers) } else { same_origin(headers, public) }
+}
+
+fn refused() -> Refusal {
+    Refusal::new(
+        ErrorClass::Denied,
+        "cross_site_request",
+        "The request was started by another site. Open the page here and try again.",
+    )
+    .page_kind(ErrorKind::FormExpired)
+}
+
+/// Lets a request pass that this site or the person started. An origin that stands in it is for the handler to judge.
+fn this_site(headers: &HeaderMap) -> Result<(), Refusal> {
+    let site = one(headers, &FETCH_SITE).map_err(|()| refused())?;
+    let origin = one(headers, &ORIGIN).map_err(|()| refused())?;
+    match site {
+        // A browser names the origin of whatever such a script sends; without one there is nothing to judge.
+        Some("same-site") if origin.is_none() => Err(refused()),
+        None | Some("same-origin" | "same-site" | "none") => Ok(()),
+        Some(_) => Err(refused()),
+    }
+}
+
+/// Lets a request pass that this origin or the person started.
+fn same_origin(headers: &HeaderMap, public: &PublicUrl) -> Result<(), Refusal> {
     if let Some(site) = one(headers, &FETCH_SITE).map_err(|()| refused())? {
         return if matches!(site, "same-origin" | "none") { Ok(()) } else { Err(refused()) };
     }
@@ -78,6 +97,34 @@ mod tests {
             &[("referer", "https://id.test.evil.tld/")],
         ] {
             assert!(!passes(lines), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn where_applications_of_this_site_may_call_another_site_may_not() {
+        let passes = |lines: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in lines {
+                headers.append(*name, value.parse().unwrap());
+            }
+            guard(true, &headers, &"https://id.test".parse().unwrap()).is_ok()
+        };
+        for lines in [
+            &[("sec-fetch-site", "cross-site"), ("origin", "https://app.test")][..],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "Same-Site"), ("origin", "https://app.id.test")],
+            &[("sec-fetch-site", "same-site"), ("sec-fetch-site", "same-site"), ("origin", "https://app.id.test")],
+            &[("origin", "https://app.id.test"), ("origin", "https://evil.tld")],
+        ] {
+            assert!(!passes(lines), "{lines:?}");
+        }
+        for lines in [
+            &[("sec-fetch-site", "same-site"), ("origin", "https://app.id.test")][..],
+            &[("sec-fetch-site", "same-origin"), ("origin", "https://id.test")],
+            &[("origin", "https://app.id.test")],
+            &[],
+        ] {
+            assert!(passes(lines), "{lines:?}");
         }
     }
 

@@ -168,7 +168,7 @@ impl Frame {
         };
         if route.reads_cookie {
             if !matches!(route.method, Method::GET) {
-                csrf::same_origin(&parts.headers, &self.public.url)?;
+                csrf::guard(route.same_site, &parts.headers, &self.public.url)?;
             }
         } else {
             parts.headers.remove(COOKIE);

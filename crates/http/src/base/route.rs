@@ -72,6 +72,8 @@ pub struct Route {
     pub any_host: bool,
     /// Whether scripts of every origin may read it, without credentials.
     pub cross_origin: bool,
+    /// Whether scripts of registered origins of the same site may call it with cookies. Its handler looks at the origin.
+    pub same_site: bool,
     /// Parameters that may be repeated (RFC 8707 `resource`).
     pub repeats: &'static [&'static str],
 }
@@ -90,6 +92,7 @@ impl Route {
             server_wide: false,
             any_host: false,
             cross_origin: false,
+            same_site: false,
             repeats: &[],
         }
     }
@@ -159,6 +162,15 @@ impl Route {
     #[must_use]
     pub const fn cross_origin(mut self) -> Self {
         self.cross_origin = true;
+        self
+    }
+
+    /// It sees cookies, and registered origins of the same site may call it: the frame refuses other sites, and the
+    /// handler every origin that the client has not registered.
+    #[must_use]
+    pub const fn same_site(mut self) -> Self {
+        self.reads_cookie = true;
+        self.same_site = true;
         self
     }
 

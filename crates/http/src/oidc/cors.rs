@@ -2,6 +2,7 @@
 
 use claviger_audit::Cx;
 use claviger_kernel::Unavailable;
+use claviger_oauth::Client;
 use claviger_oauth::clients::ClientKind;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, HeaderName, HeaderValue, ORIGIN, VARY};
 
@@ -11,7 +12,7 @@ use crate::base::{Refusal, Reply, Request};
 /// The header that lets the asking script read the answer, if the public client that it speaks for is registered there.
 ///
 /// `client_id` needs no proof: a wrong one only decides who may read a refusal.
-pub(super) async fn allowed(
+pub(crate) async fn allowed(
     surfaces: &Surfaces,
     cx: &Cx,
     request: &Request,
@@ -19,9 +20,13 @@ pub(super) async fn allowed(
 ) -> Result<Option<HeaderValue>, Unavailable> {
     let (Ok(Some(origin)), Some(client_id)) = (request.header(&ORIGIN), client_id) else { return Ok(None) };
     let Some(client) = surfaces.oauth.client(cx, client_id).await? else { return Ok(None) };
-    let registered = client.settings.redirect_uris.iter().any(|uri| origin_of(uri.as_str()) == Some(origin));
-    let readable = client.active && client.kind == ClientKind::Public && registered;
+    let readable = client.active && client.kind == ClientKind::Public && registered(&client, origin);
     Ok(if readable { HeaderValue::from_str(origin).ok() } else { None })
+}
+
+/// Whether the client has a redirect address of this origin.
+pub(crate) fn registered(client: &Client, origin: &str) -> bool {
+    client.settings.redirect_uris.iter().any(|uri| origin_of(uri.as_str()) == Some(origin))
 }
 
 /// Scheme, host and port of a redirect address: registered ones are in their plain form.

@@ -33,7 +33,7 @@ pub(crate) async fn begin(visit: &Visit<'_>, state: State, onward: Onward<'_>) -
 /// The flow that the address names, if it is this browser's. A page without one is a fresh start.
 pub(super) async fn shown(visit: &mut Visit<'_>) -> Result<Option<Flow>, Unavailable> {
     let named = visit.request.query().get("flow");
-    load(visit, named).await
+    named_flow(visit, named).await
 }
 
 /// The flow that a form was posted in, if it is still there; a form without one begins one in `first`.
@@ -43,7 +43,7 @@ pub(super) async fn shown(visit: &mut Visit<'_>) -> Result<Option<Flow>, Unavail
 pub(super) async fn posted(visit: &mut Visit<'_>, first: State) -> Result<Flow, Refusal> {
     visit.check_csrf(&visit.binding)?;
     let named = visit.request.form().get("flow");
-    match load(visit, named).await? {
+    match named_flow(visit, named).await? {
         Some(flow) => Ok(flow),
         None if named.is_none() => Ok(begin(visit, first, Onward::default()).await?),
         None => Err(gone()),
@@ -52,14 +52,25 @@ pub(super) async fn posted(visit: &mut Visit<'_>, first: State) -> Result<Flow, 
 
 /// The forms of a flow between which a person may go to and fro.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Form {
+pub(crate) enum Form {
     SignIn,
     SignUp,
     Recover,
 }
 
+impl Form {
+    /// The state in which a flow begins that asks for it.
+    pub(crate) const fn state(self) -> State {
+        match self {
+            Self::SignIn => State::SignIn { email: String::new() },
+            Self::SignUp => State::SignUp,
+            Self::Recover => State::Recover,
+        }
+    }
+}
+
 /// Brings a flow to `form`, wherever it stands: what was proven on the way there is dropped, nothing is gained.
-pub(super) async fn turn_to(visit: &Visit<'_>, flow: &mut Flow, form: Form) -> Result<(), StepError> {
+pub(crate) async fn turn_to(visit: &Visit<'_>, flow: &mut Flow, form: Form) -> Result<(), StepError> {
     let (accounts, browser) = (&visit.surfaces.accounts, Browser::default());
     let there = match flow.state {
         State::SignIn { .. } => Some(Form::SignIn),
@@ -143,7 +154,8 @@ pub(crate) fn gone() -> Refusal {
     Refusal::new(ErrorClass::Invalid, "flow_gone", detail).page_kind(ErrorKind::FlowExpired)
 }
 
-async fn load(visit: &mut Visit<'_>, named: Option<&str>) -> Result<Option<Flow>, Unavailable> {
+/// The flow of this id, if it is this browser's. Its page speaks the flow's language from here on.
+pub(crate) async fn named_flow(visit: &mut Visit<'_>, named: Option<&str>) -> Result<Option<Flow>, Unavailable> {
     let Some(id) = named.and_then(|text| text.parse::<FlowId>().ok()) else { return Ok(None) };
     match Flow::load(&visit.cx, id, &visit.binding).await {
         Ok(flow) => {

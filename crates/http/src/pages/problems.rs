@@ -10,7 +10,7 @@ use http::header::{HeaderValue, RETRY_AFTER};
 use crate::base::Reply;
 
 /// What a network with too many failures is told to wait: the counter's longest step.
-const PATIENCE: Duration = Duration::from_mins(15);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(15);
 
 /// What a page says of a new password that was refused.
 pub(crate) fn new_password(refusal: &PasswordRefusal) -> NewPasswordProblem {

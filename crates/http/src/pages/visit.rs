@@ -26,16 +26,26 @@ pub(crate) struct Visit<'a> {
     pub(crate) texts: &'static Texts,
     /// Names the browser in flows and parked requests; hash of its cookie's secret.
     pub(crate) binding: [u8; 32],
-    fresh_binding: Option<Secret<String>>,
+    /// What the browser is to keep, if it had nothing good.
+    pub(crate) fresh_binding: Option<Secret<String>>,
 }
 
 impl<'a> Visit<'a> {
     /// Looks who visits. A browser without a good binding cookie gets one with the answer.
     pub(crate) fn new(surfaces: &'a Surfaces, request: &'a Request) -> Result<Self, Unavailable> {
+        Self::bound(surfaces, request, request.cookie(BINDING).as_ref())
+    }
+
+    /// The same with a binding that came another way than by cookie.
+    pub(crate) fn bound(
+        surfaces: &'a Surfaces,
+        request: &'a Request,
+        given: Option<&Secret<String>>,
+    ) -> Result<Self, Unavailable> {
         let cx = surfaces.cx(request);
         let keys = surfaces.keys.opaque(cx.realm())?;
         let kind = opaque::Kind::FlowBinding;
-        let known = request.cookie(BINDING).and_then(|cookie| opaque::parse(kind, cookie.expose(), &keys).ok());
+        let known = given.and_then(|given| opaque::parse(kind, given.expose(), &keys).ok());
         let (binding, fresh_binding) = if let Some(opaque) = known {
             (opaque.hash(), None)
         } else {
@@ -75,7 +85,7 @@ impl<'a> Visit<'a> {
             None => None,
         };
         let device = Device { label: device_label(agent) };
-        Ok(Browser { device, known: self.request.cookie(KNOWN), session })
+        Ok(Browser { device, known: self.request.cookie(KNOWN), session, beside: None })
     }
 
     /// The token of forms that are bound to `holder`: the browser's binding, or the session's.
