@@ -1,6 +1,7 @@
 //! The audit events of keys and master keys. Ids, purposes and states; never a key.
 
 use claviger_audit::Event;
+use claviger_kernel::RealmId;
 
 use crate::{Key, MasterId};
 
@@ -35,6 +36,11 @@ pub(crate) fn key_retired(key: &Key) -> Event {
 /// A key was removed; `forced` if what was made with it may have been alive.
 pub(crate) fn key_removed(key: &Key, forced: bool) -> Event {
     about("key_removed", key).with("from", key.state.as_str()).with("forced", forced)
+}
+
+/// Everything that was issued in the realm is void: new keys have taken the place of all.
+pub(crate) fn keys_replaced(realm: RealmId) -> Event {
+    Event::new("keys_replaced", realm)
 }
 
 /// The first master key was recorded.

@@ -12,6 +12,7 @@ mod key;
 mod master;
 mod origin;
 mod realm;
+mod remove;
 mod ring;
 mod rotate;
 mod rules;

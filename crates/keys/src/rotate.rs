@@ -16,7 +16,7 @@ use crate::turn::Turn;
 use crate::{Key, KeyRing, KeyState, KeysError, Purpose, events, sql};
 
 /// How often a step is tried again when somebody else has been faster.
-const TRIES: usize = 5;
+pub(crate) const TRIES: usize = 5;
 
 /// What a rotation by command did.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -261,44 +261,6 @@ impl KeyRing {
         }
     }
 
-    /// Removes a key. Without `force` only one whose last token has expired, or that has never signed.
-    ///
-    /// By force is for a key that has leaked: whatever was made with it is refused from now on, and if it was in use the
-    /// pending key, or a new one, takes over in the same unit without having been published ahead (F48, F50). Verifiers
-    /// that cache the key set accept the old key until they fetch it again.
-    ///
-    /// # Errors
-    /// [`KeysError::InUse`], [`KeysError::LiveTokens`] for a key that is still needed; [`KeysError::StillRead`] and
-    /// [`KeysError::Permanent`] for keys that no force removes.
-    pub async fn remove(&self, cx: &Cx, realm: RealmId, id: KeyId, force: bool) -> Result<(), KeysError> {
-        let row = self.tenancy.get(realm).ok_or(KeysError::NoRealm)?;
-        let cx = in_realm(cx, realm);
-        self.reload(realm).await?;
-        let keys = self.keys(realm)?;
-        let key = keys.iter().find(|key| key.id == id).ok_or(KeysError::NoKey)?;
-        let damaged = self.realm(realm)?.damaged.contains(&id);
-        rules::may_remove(key, damaged, &Schedule::of(&row), cx.now(), force)?;
-        let mut unit = unit(&cx, events::key_removed(key, force));
-        remove(&mut unit, key);
-        if key.state == KeyState::Active {
-            self.replace(&cx, &mut unit, key.purpose, &keys).await?;
-        }
-        self.commit(&cx, unit).await
-    }
-
-    /// Puts the pending key of `purpose`, or a new one, in the place of one that the unit removes.
-    async fn replace(&self, cx: &Cx, unit: &mut Unit, purpose: Purpose, keys: &[Key]) -> Result<(), KeysError> {
-        if let Some(next) = keys.iter().find(|key| key.purpose == purpose && key.state == KeyState::Pending) {
-            unit.record(events::key_activated(next));
-            activate(unit, next.id);
-        } else {
-            let new = self.make(cx, purpose, rules::next_number(purpose, keys), KeyState::Active).await?;
-            unit.record(events::key_created(&new.key));
-            self.insert(cx, unit, &new);
-        }
-        Ok(())
-    }
-
     /// Makes a key. RSA keys take a second and are made where that holds up nobody.
     pub(crate) async fn make(
         &self,
@@ -359,7 +321,7 @@ impl KeyRing {
     }
 
     /// Commits and, whatever came of it, shows in the view what stands in the store now.
-    async fn commit(&self, cx: &Cx, unit: Unit) -> Result<(), KeysError> {
+    pub(crate) async fn commit(&self, cx: &Cx, unit: Unit) -> Result<(), KeysError> {
         let committed = cx.commit(unit).await;
         let shown = self.reload(cx.realm()).await;
         committed?;
@@ -376,13 +338,13 @@ fn unit_under(cx: &Cx, event: Event, lease: Option<&Lease>) -> Unit {
     unit
 }
 
-fn activate(unit: &mut Unit, next: KeyId) {
+pub(crate) fn activate(unit: &mut Unit, next: KeyId) {
     let args = args![unit.realm(), next, unit.now()];
     unit.one("key", &sql::ACTIVATE, args);
     unit.changed("keys", unit.realm().as_bytes());
 }
 
-fn remove(unit: &mut Unit, key: &Key) {
+pub(crate) fn remove(unit: &mut Unit, key: &Key) {
     let wiped: &[u8] = &[];
     let args = args![unit.realm(), key.id, unit.now(), key.state.as_str(), wiped];
     unit.one("key", &sql::REMOVE, args);

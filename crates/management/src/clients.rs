@@ -30,6 +30,7 @@ pub(crate) fn routes(service: &Arc<Management>) -> Routes {
         .add(Route::patch("/api/v1/clients/{client_id}", Kind::Api, WRITE), service, change)
         .add(Route::delete("/api/v1/clients/{client_id}", Kind::Api, WRITE), service, remove)
         .add(Route::post("/api/v1/clients/{client_id}/secrets", Kind::Api, WRITE), service, add_secret)
+        .add(Route::post("/api/v1/clients/{client_id}/revocations", Kind::Api, WRITE), service, void)
 }
 
 #[derive(Serialize)]
@@ -145,6 +146,18 @@ async fn remove(service: Arc<Management>, request: Request) -> Result<Reply, Ref
     let entered = service.enter(&request, Permission::ClientsWrite).await?;
     let client = named(&service, &entered.cx, &request).await?;
     service.oauth.remove_client(&entered.cx, &client).await.map_err(refused)?;
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Void {}
+
+async fn void(service: Arc<Management>, request: Request) -> Result<Reply, Refusal> {
+    let entered = service.enter(&request, Permission::ClientsWrite).await?;
+    let Void {} = request.json()?;
+    let client = named(&service, &entered.cx, &request).await?;
+    service.oauth.void_client(&entered.cx, &client).await.map_err(refused)?;
     Ok(Reply::empty(StatusCode::NO_CONTENT))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use claviger_authorization::Permission;
 use claviger_http::base::{Access, Kind, Refusal, Reply, Request, Route, Routes};
 use claviger_kernel::ErrorClass;
-use claviger_keys::{Key, KeysError, MasterError, Purpose, Rotation};
+use claviger_keys::{Key, KeyState, KeysError, MasterError, Purpose, Rotation};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,7 @@ pub(crate) fn routes(service: &Arc<Management>) -> Routes {
     Routes::new()
         .add(Route::get("/api/v1/keys", Kind::Api, READ), service, list)
         .add(Route::post("/api/v1/keys/rotations", Kind::Api, WRITE), service, rotate)
+        .add(Route::post("/api/v1/keys/replacements", Kind::Api, WRITE), service, replace_all)
         .add(Route::delete("/api/v1/keys/{id}", Kind::Api, WRITE), service, remove)
         .add(Route::post("/api/v1/master-key/changes", Kind::Api, WRITE).server_wide(), service, change_master)
 }
@@ -78,6 +79,21 @@ async fn rotate(service: Arc<Management>, request: Request) -> Result<Reply, Ref
             serde_json::json!({ "key": shown(&next), "takes_over_at": takes_over.to_string() })
         }
     }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReplaceAll {}
+
+/// Voids everything that was issued in the realm; its answer tells the new keys.
+async fn replace_all(service: Arc<Management>, request: Request) -> Result<Reply, Refusal> {
+    let entered = service.enter(&request, Permission::KeysWrite).await?;
+    let ReplaceAll {} = request.json()?;
+    let realm = entered.cx.realm();
+    service.keys.replace_all(&entered.cx, realm).await.map_err(refused)?;
+    let keys = service.keys.keys(realm).map_err(|fault| unavailable(&fault))?;
+    let items: Vec<_> = keys.iter().filter(|key| key.state == KeyState::Active).map(shown).collect();
+    Ok(Reply::json(&serde_json::json!({ "items": items })))
 }
 
 async fn remove(service: Arc<Management>, request: Request) -> Result<Reply, Refusal> {

@@ -194,6 +194,18 @@ impl OAuth {
         Ok(())
     }
 
+    /// Voids everything that was issued to a client before: codes, access tokens, refresh tokens (A066). The client stays as
+    /// it is, and people need not agree again.
+    pub async fn void_client(&self, cx: &Cx, client: &Client) -> Result<(), ClientError> {
+        let mut unit =
+            claviger_audit::unit(cx, Event::new("client_voided", client.id).with("client_id", &client.client_id));
+        unit.one("client", &sql::VOID, args![cx.realm(), client.id, client.epoch, unit.now()]);
+        revocations::client(&mut unit, client.id, &client.client_id, client.epoch + 1);
+        unit.changed("client", client.id.as_bytes());
+        cx.commit(unit).await?;
+        Ok(())
+    }
+
     /// Adds a secret; with two live ones the older ends after `overlap`, an earlier third at once.
     pub async fn rotate_secret(
         &self,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use claviger_audit::{Cx, Event, refused};
 use claviger_identity::{User, emails, users};
 use claviger_kernel::Unavailable;
-use claviger_tokens::{Expectation, KeySet, VerifiedToken, Verifier};
+use claviger_tokens::{Expectation, KeySet, Refusal, VerifiedToken, Verifier};
 use serde_json::{Map, Value};
 
 use crate::scope::{MANAGE, Scopes};
@@ -20,14 +20,31 @@ impl OAuth {
         self.ring.key_set(cx.realm(), |issuer, keys| KeySet::new(issuer, keys))
     }
 
+    /// Verifies with the realm's keys; where the key is unknown, once more with whatever the store holds by then, for
+    /// another node may have made it a moment ago. A node that cannot find out does not call the token bad.
+    pub(crate) async fn with_keys<T>(
+        &self,
+        cx: &Cx,
+        verify: impl Fn(&KeySet) -> Result<T, Refusal>,
+    ) -> Result<Result<T, Refusal>, Unavailable> {
+        let verified = verify(&*self.key_set(cx)?);
+        if !matches!(verified, Err(Refusal::Key)) {
+            return Ok(verified);
+        }
+        self.ring.caught_up().await?;
+        Ok(verify(&*self.key_set(cx)?))
+    }
+
     /// Verifies an access token that was issued for the provider itself, and that nothing behind it has ended.
     pub async fn check_access_token(&self, cx: &Cx, token: &str) -> Result<(VerifiedToken, User), TokenError> {
         let realm = self.realm(cx)?;
-        let keys = self.key_set(cx)?;
         let expect = Expectation::access_token([realm.issuer.as_str()]).map_err(|_| REFUSED)?;
-        let revoked = self.revocations.of(cx.realm());
-        let verifier = Verifier::new(&keys, &revoked).clock_skew(realm.settings.tokens.clock_skew);
-        let token = verifier.verify(token, &expect, cx.now()).map_err(|reason| {
+        let verify = |keys: &KeySet| {
+            let revoked = self.revocations.of(cx.realm());
+            let verifier = Verifier::new(keys, &revoked).clock_skew(realm.settings.tokens.clock_skew);
+            verifier.verify(token, &expect, cx.now())
+        };
+        let token = self.with_keys(cx, verify).await?.map_err(|reason| {
             refused(cx, &Event::new("access_token_refused", realm.id).with("why", reason.to_string()));
             TokenError::InvalidToken { expired: reason.is_expired() }
         })?;

@@ -68,6 +68,11 @@ pub(crate) enum ClientCommand {
         #[arg(long, default_value_t = 86_400)]
         overlap_seconds: u64,
     },
+    /// Void everything that was issued to a client; it stays, and goes on with new tokens
+    Revoke {
+        /// The client's id
+        client_id: String,
+    },
     /// Remove a client; its id is never given again
     Remove {
         /// The client's id
@@ -124,6 +129,7 @@ impl ClientCommand {
             Self::RotateSecret { client_id, overlap_seconds } => {
                 Ask::post(format!("{}/secrets", one(&client_id)), json!({ "overlap_seconds": overlap_seconds }))
             }
+            Self::Revoke { client_id } => Ask::post(format!("{}/revocations", one(&client_id)), json!({})),
             Self::Remove { client_id } => Ask::delete(one(&client_id)),
         })
     }

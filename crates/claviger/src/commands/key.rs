@@ -22,6 +22,8 @@ pub(crate) enum KeyCommand {
         #[arg(long)]
         force: bool,
     },
+    /// Void everything that was issued in the realm: new keys take the place of all, and everybody signs in anew
+    ReplaceAll,
     /// Change the master key, and wrap every key under the new one
     ChangeMaster,
 }
@@ -33,6 +35,7 @@ impl KeyCommand {
             Self::List => Ask::get(all),
             Self::Rotate { purpose } => Ask::post(format!("{all}/rotations"), json!({ "purpose": purpose })),
             Self::Remove { id, force } => Ask::delete(format!("{all}/{}?force={force}", part(&id))),
+            Self::ReplaceAll => Ask::post(format!("{all}/replacements"), json!({})),
             Self::ChangeMaster => Ask::post("/api/v1/master-key/changes", json!({})),
         }
     }

@@ -1,6 +1,8 @@
 //! Several nodes on one database: one of them brings keys on, all of them know a key before it signs.
 
-use claviger_kernel::ManualClock;
+use claviger_crypto::opaque::{self, Kind};
+use claviger_crypto::random_secret;
+use claviger_kernel::{FamilyId, ManualClock};
 use claviger_storage::nodes::{ALIVE, Nodes};
 use claviger_storage::{Change, Follower as _, both_engines};
 use claviger_tenancy::RealmChange;
@@ -197,6 +199,35 @@ both_engines! {
         assert!(!token.verifies_with(&shown) && fresh.verifies_with(&shown));
         assert_eq!(other.signer(realm, Algorithm::Es256).unwrap().kid(), fresh.kid);
         drop(cx);
+    }
+
+    async fn a066_what_was_issued_in_a_realm_is_void_once_all_keys_are_replaced(scratch) {
+        let world = World::start(scratch).await;
+        let (_cx, other) = world.second().await;
+        let (realm, acme) = (world.cx.realm(), world.realm("acme").await.id);
+        world.ring.rotate(&world.cx, realm, ES256).await.unwrap();
+        world.advance(DAY);
+        world.tick().await;
+        world.ring.rotate(&world.cx, realm, Purpose::Opaque).await.unwrap();
+        let (tokens, before) = (Algorithm::ALL.map(|algorithm| world.token(algorithm, DAY)), world.ring.jwks(acme).unwrap());
+        let (id, secret) = (FamilyId::from_bytes([3; 16]), random_secret(&*world.cx.entropy));
+        let cookie = opaque::mint(Kind::Session, &world.ring.opaque(realm).unwrap(), id, 0, &secret);
+        let sealed = world.ring.seal(&world.cx, &place(b"1"), b"link").unwrap();
+        let mac = |ring: &KeyRing| ring.mac(realm, "client secret/1").unwrap().tag("t", &[b"x"]);
+        let hash = mac(&world.ring);
+        world.ring.replace_all(&world.cx, realm).await.unwrap();
+        other.apply(&world.changes().await).await.unwrap();
+        for ring in [&world.ring, &other] {
+            let set = ring.jwks(realm).unwrap();
+            assert!(tokens.iter().all(|token| !token.verifies_with(&set.body)));
+            assert!(opaque::parse(Kind::Session, cookie.expose(), &ring.opaque(realm).unwrap()).is_err());
+            assert_eq!(ring.open(realm, &place(b"1"), &sealed).unwrap().expose(), b"link");
+            assert_eq!(mac(ring), hash);
+            assert_eq!(kids(&set.body).len(), 2, "nothing of before is left, and nothing is pending");
+        }
+        world.assert_whole(realm).await;
+        world.assert_verifies(&world.token(Algorithm::Rs256, MINUTE));
+        assert_eq!(world.ring.jwks(acme).unwrap(), before, "another realm goes on");
     }
 
     async fn f44_entries_that_come_twice_late_and_in_any_order_bring_no_removed_key_back(scratch) {

@@ -27,6 +27,9 @@ claviger_storage::statements! {
     /// Keeps the row, so that the name is never given again (A138), and voids what was issued.
     pub(super) REMOVE: "update clients set status = 'removed', epoch = epoch + 1, updated_at = $4 \
         where realm_id = $1 and id = $2 and epoch = $3 and status = 'active'";
+    /// Voids what was issued, and nothing else.
+    pub(super) VOID: "update clients set epoch = epoch + 1, updated_at = $4 \
+        where realm_id = $1 and id = $2 and epoch = $3 and status = 'active'";
     /// The client is active and of this epoch.
     pub(crate) ACTIVE: "select 1 from clients where realm_id = $1 and id = $2 and epoch = $3 and status = 'active'";
     /// A new secret.
