@@ -1,70 +1,72 @@
-//! The load: keep-alive connections in a closed loop, the child's CPU time read from the kernel before and after.
+//! The load over HTTP: keep-alive connections in a closed loop against a program in a process of its own.
 
-use core::fmt;
 use core::net::SocketAddr;
 use std::io::Write as _;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use hdrhistogram::Histogram;
 use http::{Request, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-/// How long a round takes.
-const ROUND: Duration = Duration::from_secs(3);
+use crate::figure::{Figure, Meter, now, times};
 
-/// Says where the program listens, and with what to ask it.
-#[allow(clippy::print_stdout, reason = "the parent reads it")]
-pub(crate) fn announce(address: SocketAddr, host: &str, client: &str, secret: &str) -> anyhow::Result<()> {
-    println!("{address} {host} {client} {secret}");
-    std::io::stdout().flush().context("standard output")
+/// What a program tells whoever started it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Ready {
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// How it is called.
+    pub(crate) host: String,
+    /// A file with what requests are made of, a line each.
+    pub(crate) material: Option<std::path::PathBuf>,
+}
+
+impl Ready {
+    /// Says so on standard output.
+    #[allow(clippy::print_stdout, reason = "the parent reads it")]
+    pub(crate) fn announce(&self) -> anyhow::Result<()> {
+        println!("{}", serde_json::to_string(self)?);
+        std::io::stdout().flush().context("standard output")
+    }
+}
+
+/// What one connection asks.
+pub(crate) trait Caller: Send + 'static {
+    /// The next request: path, `Authorization`, form.
+    fn ask(&mut self) -> Ask;
+
+    /// Sees the answer; an error ends the run.
+    fn answered(&mut self, body: &[u8]) -> anyhow::Result<()>;
+}
+
+/// One request.
+pub(crate) struct Ask {
+    pub(crate) path: &'static str,
+    pub(crate) authorization: Option<http::HeaderValue>,
+    pub(crate) form: Bytes,
 }
 
 /// A program under load.
 pub(crate) struct Program {
     child: Child,
-    address: SocketAddr,
-    host: String,
-    body: Bytes,
-}
-
-/// What a round found.
-#[derive(Clone, Copy)]
-pub(crate) struct Figure {
-    pub(crate) per_cpu_second: f64,
-    per_second: f64,
-    p50: u64,
-    p99: u64,
-}
-
-impl fmt::Display for Figure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:>8.0} for each second of CPU, {:>8.0} a second, p50 {} us, p99 {} us",
-            self.per_cpu_second, self.per_second, self.p50, self.p99
-        )
-    }
-}
-
-/// The round in the middle, by requests for each second of CPU.
-pub(crate) fn median(mut figures: Vec<Figure>) -> Figure {
-    figures.sort_by(|one, other| one.per_cpu_second.total_cmp(&other.per_cpu_second));
-    figures[figures.len() / 2]
+    pub(crate) ready: Ready,
 }
 
 impl Program {
+    /// Starts this program again as the server called `name`.
     pub(crate) async fn start(name: &str) -> anyhow::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .arg(name)
+            .args(["serve", name])
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -72,89 +74,80 @@ impl Program {
         let mut line = String::new();
         let out = child.stdout.take().context("no output")?;
         BufReader::new(out).read_line(&mut line).await?;
-        let parts: Vec<&str> = line.split_whitespace().collect();
-        let [address, host, client, secret] = parts[..] else { bail!("{name} does not say where it listens") };
-        let body = format!("grant_type=client_credentials&client_id={client}&client_secret={secret}&scope=notes:read");
-        Ok(Self { address: address.parse()?, host: host.to_owned(), body: body.into(), child })
+        let ready = serde_json::from_str(&line).with_context(|| format!("{name} does not say where it listens"))?;
+        Ok(Self { child, ready })
     }
 
-    /// One round: warm connections, then a closed loop.
-    pub(crate) async fn round(&mut self, connections: usize) -> anyhow::Result<Figure> {
-        let pid = self.child.id().context("the program has ended")?;
+    /// The lines of the program's material.
+    pub(crate) fn material(&self) -> anyhow::Result<Vec<String>> {
+        let path = self.ready.material.as_ref().context("the program has made no material")?;
+        let text = std::fs::read_to_string(path).context("the material cannot be read")?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// One round of `span`: a connection for each caller, each with one request under way. Callers come back as they are.
+    pub(crate) async fn round<C: Caller>(&self, callers: Vec<C>, span: Duration) -> anyhow::Result<(Figure, Vec<C>)> {
+        let process = self.child.id().context("the program has ended")?;
         let stop = Arc::new(AtomicBool::new(false));
-        let mut clients = Vec::new();
-        for _ in 0..connections {
-            clients.push(self.client().await?);
+        let mut connections = Vec::new();
+        for caller in callers {
+            let mut connection = Connection::open(&self.ready, caller).await?;
+            connection.once().await?;
+            connections.push(connection);
         }
-        let before = cpu(pid)?;
-        #[allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-        let began = Instant::now();
+        let meter = Meter::begin(Some(process))?;
         let loops: Vec<_> =
-            clients.into_iter().map(|client| tokio::spawn(client.ask_until(Arc::clone(&stop)))).collect();
-        #[allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-        tokio::time::sleep(ROUND).await;
+            connections.into_iter().map(|connection| tokio::spawn(connection.until(Arc::clone(&stop)))).collect();
+        #[allow(clippy::disallowed_methods, reason = "a round lasts for as long as it is told")]
+        tokio::time::sleep(span).await;
         stop.store(true, Ordering::Relaxed);
-        let mut all = Histogram::<u64>::new(3)?;
-        for client in loops {
-            all.add(client.await??)?;
+        let (mut all, mut callers) = (times(), Vec::new());
+        for task in loops {
+            let (times, caller) = task.await??;
+            all.add(times)?;
+            callers.push(caller);
         }
-        let (cpu, wall) = (cpu(pid)?.saturating_sub(before).as_secs_f64(), began.elapsed().as_secs_f64());
-        #[allow(clippy::cast_precision_loss, reason = "far fewer than 2^52 requests")]
-        let requests = all.len() as f64;
-        Ok(Figure {
-            per_cpu_second: requests / cpu,
-            per_second: requests / wall,
-            p50: all.value_at_quantile(0.5),
-            p99: all.value_at_quantile(0.99),
-        })
+        Ok((meter.end(all.len(), all)?, callers))
     }
+}
 
-    async fn client(&self) -> anyhow::Result<Client> {
-        let stream = TcpStream::connect(self.address).await?;
+struct Connection<C> {
+    sender: hyper::client::conn::http1::SendRequest<Full<Bytes>>,
+    host: String,
+    caller: C,
+}
+
+impl<C: Caller> Connection<C> {
+    async fn open(ready: &Ready, caller: C) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(ready.address).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
-        let mut client = Client { sender, host: self.host.clone(), body: self.body.clone() };
-        client.ask().await?;
-        Ok(client)
+        Ok(Self { sender, host: ready.host.clone(), caller })
     }
-}
 
-struct Client {
-    sender: hyper::client::conn::http1::SendRequest<Full<Bytes>>,
-    host: String,
-    body: Bytes,
-}
-
-impl Client {
-    async fn ask_until(mut self, stop: Arc<AtomicBool>) -> anyhow::Result<Histogram<u64>> {
-        let mut times = Histogram::new(3)?;
+    async fn until(mut self, stop: Arc<AtomicBool>) -> anyhow::Result<(Histogram<u64>, C)> {
+        let mut times = times();
         while !stop.load(Ordering::Relaxed) {
-            #[allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-            let began = Instant::now();
-            self.ask().await?;
-            times.record(u64::try_from(began.elapsed().as_micros())?)?;
+            let began = now();
+            self.once().await?;
+            times.saturating_record(u64::try_from(began.elapsed().as_nanos())?);
         }
-        Ok(times)
+        Ok((times, self.caller))
     }
 
-    async fn ask(&mut self) -> anyhow::Result<()> {
-        let request = Request::post("/oauth2/token")
+    async fn once(&mut self) -> anyhow::Result<()> {
+        let ask = self.caller.ask();
+        let mut request = Request::post(ask.path)
             .header(header::HOST, &self.host)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Full::new(self.body.clone()))?;
-        let answer = self.sender.send_request(request).await?;
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(value) = ask.authorization {
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        let answer = self.sender.send_request(request.body(Full::new(ask.form))?).await?;
         let status = answer.status();
         let body = answer.into_body().collect().await?.to_bytes();
         ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
-        Ok(())
+        self.caller.answered(&body)
     }
-}
-
-/// User and system time of a process so far (proc(5), fields 14 and 15, in hundredths of a second).
-fn cpu(pid: u32) -> anyhow::Result<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("no such process")?;
-    let after = stat.rsplit_once(')').context("an unreadable /proc entry")?.1;
-    let ticks: u64 = after.split_whitespace().skip(11).take(2).map(|field| field.parse().unwrap_or(0)).sum();
-    Ok(Duration::from_millis(ticks * 10))
 }

@@ -1,39 +1,103 @@
-//! Puts our server beside a bare program that does only the work that cannot be avoided, under the same load, in turns,
-//! and prints the ratio of requests for each second of server CPU time: a figure that other jobs on the machine hardly
-//! touch. `cargo xtask bench` runs it.
+//! Puts our server beside a bare program that does only the work that cannot be avoided, under the same load, in turns, and
+//! prints the ratio. `cargo xtask bench` runs it.
+//!
+//! A figure by CPU time is one that other jobs on the machine hardly touch; a figure by the clock needs a quiet machine,
+//! and each row says how busy it was. Where the bare program itself falls short of what it is known to reach, the row is
+//! void.
 
 mod bare;
+mod figure;
+mod group;
 mod load;
 mod ours;
+mod place;
+mod refresh;
+mod store;
+mod tokens;
 
-use anyhow::{Context as _, bail};
+use core::fmt::Display;
+use core::pin::Pin;
 
-/// Rounds of each program; the median counts.
-const ROUNDS: usize = 5;
-/// Clients with keep-alive connections, each with one request under way.
-const CONNECTIONS: usize = 32;
+use anyhow::{Context as _, bail, ensure};
+
+/// What came of a row: text to print, and whether the machine was too busy for it to say anything.
+pub(crate) struct Found {
+    text: String,
+    void: bool,
+}
+
+impl Found {
+    /// A comparison with a bare program.
+    pub(crate) fn comparison(comparison: &figure::Comparison) -> Self {
+        Self { text: comparison.to_string(), void: comparison.is_void() }
+    }
+}
+
+impl Display for Found {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+type Running = Pin<Box<dyn Future<Output = anyhow::Result<Vec<Found>>>>>;
+
+/// One row: its name, what it measures, and how.
+struct Row {
+    name: &'static str,
+    what: &'static str,
+    run: fn() -> Running,
+}
+
+const ROWS: &[Row] = &[
+    Row { name: "tokens", what: "client credentials, ES256", run: || Box::pin(tokens::row()) },
+    Row { name: "store-sqlite", what: "keyed reads and durable units on SQLite", run: || Box::pin(store::sqlite()) },
+    Row { name: "store-postgres", what: "the same on PostgreSQL", run: || Box::pin(store::postgres()) },
+    Row { name: "refresh-sqlite", what: "refresh rotation on SQLite", run: || Box::pin(refresh::sqlite()) },
+    Row { name: "refresh-postgres", what: "the same on PostgreSQL", run: || Box::pin(refresh::postgres()) },
+];
 
 #[allow(clippy::print_stdout, reason = "the figures are what the program is for")]
 fn main() -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-    match std::env::args().nth(1).as_deref() {
-        Some("bare") => runtime.block_on(bare::serve()),
-        Some("ours") => runtime.block_on(ours::serve()),
-        None => runtime.block_on(async {
-            let mut bare = load::Program::start("bare").await?;
-            let mut ours = load::Program::start("ours").await?;
-            let (mut limits, mut figures) = (Vec::new(), Vec::new());
-            for _ in 0..ROUNDS {
-                limits.push(bare.round(CONNECTIONS).await?);
-                figures.push(ours.round(CONNECTIONS).await?);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["serve", name] => runtime.block_on(serve(name)),
+        ["--list"] => {
+            for row in ROWS {
+                println!("{:<18} {}", row.name, row.what);
             }
-            let (limit, figure) = (load::median(limits), load::median(figures));
-            println!("client credentials, ES256, {CONNECTIONS} connections, median of {ROUNDS} rounds");
-            println!("  bare program  {limit}");
-            println!("  our server    {figure}");
-            println!("  ratio by CPU  {:.2}", figure.per_cpu_second / limit.per_cpu_second);
             Ok(())
-        }),
-        Some(other) => bail!("{other}: there is no such program; run without arguments"),
+        }
+        _ => runtime.block_on(rows(&words)),
     }
+}
+
+async fn serve(name: &str) -> anyhow::Result<()> {
+    match name {
+        "bare-tokens" => bare::tokens().await,
+        "ours-tokens" => ours::tokens().await,
+        "bare-refresh-sqlite" => refresh::bare_sqlite().await,
+        "bare-refresh-postgres" => refresh::bare_postgres().await,
+        "ours-refresh-sqlite" => ours::refresh(place::Engine::Sqlite).await,
+        "ours-refresh-postgres" => ours::refresh(place::Engine::Postgres).await,
+        other => bail!("{other}: there is no such program"),
+    }
+}
+
+#[allow(clippy::print_stdout, reason = "the figures are what the program is for")]
+async fn rows(names: &[&str]) -> anyhow::Result<()> {
+    for name in names {
+        ensure!(ROWS.iter().any(|row| row.name == *name), "{name}: there is no such row; `--list` names them");
+    }
+    let mut void = 0;
+    for row in ROWS.iter().filter(|row| names.is_empty() || names.contains(&row.name)) {
+        for found in (row.run)().await.with_context(|| row.name.to_owned())? {
+            println!("{found}");
+            void += usize::from(found.void);
+        }
+    }
+    ensure!(void == 0, "{void} comparisons are void: the machine was too busy");
+    Ok(())
 }

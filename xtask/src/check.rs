@@ -46,7 +46,10 @@ fn test_changed(workspace: &Workspace) -> Result<()> {
         }
         let folder = manifest_folder(&workspace.metadata, &package).context("a built package is in the workspace")?;
         let mut tests = Command::new(&program);
-        tests.args(["--quiet", "--skip", "::postgres", "--skip", "redis::"]).current_dir(&folder).env("CARGO_MANIFEST_DIR", &folder);
+        tests
+            .args(["--quiet", "--skip", "::postgres", "--skip", "redis::"])
+            .current_dir(&folder)
+            .env("CARGO_MANIFEST_DIR", &folder);
         if command::run(&mut tests).is_err() {
             failed.push(package);
         }

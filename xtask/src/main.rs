@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks on its standard streams")]
 
+mod bench;
 mod catalogue;
 mod check;
 mod command;
@@ -92,8 +93,17 @@ enum Commands {
         /// Only these
         names: Vec<String>,
     },
-    /// Put our server beside a bare program under the same load, and print the ratio
-    Bench,
+    /// Put our server beside a bare program under the same load, in turns, and print the ratios
+    Bench {
+        /// Only print what there is
+        #[arg(long)]
+        list: bool,
+        /// Take no tool from the machine; unpack all of them from packages
+        #[arg(long)]
+        unpack: bool,
+        /// Only these rows
+        rows: Vec<String>,
+    },
     /// Build the API documentation and check the book's links
     Docs,
     /// Check bans, licences and sources of every dependency
@@ -131,9 +141,7 @@ fn dispatch(command: Commands) -> anyhow::Result<()> {
             mutate::run(&Workspace::find()?, &rows, &work)
         }
         Commands::Long { list, seed, names } => long::run(&Workspace::find()?, &names, seed, list),
-        Commands::Bench => {
-            command::run(Workspace::find()?.cargo().args(["run", "--profile", "dist", "--package", "bench"]))
-        }
+        Commands::Bench { list, unpack, rows } => bench::run(&Workspace::find()?, &rows, list, unpack),
         Commands::Docs => docs::run(&Workspace::find()?),
         Commands::Deny => deny::run(&Workspace::find()?),
         Commands::House => house::run(&Workspace::find()?),

@@ -97,6 +97,16 @@ impl Services {
         Ok(Self { servers, guard: Some(guard) })
     }
 
+    /// Starts servers of this run alone, PostgreSQL on a disk and syncing every commit: for measurements.
+    pub(crate) fn start_durable(workspace: &Workspace, unpack: bool) -> Result<Self> {
+        sweep(workspace)?;
+        let own = records(workspace).join(format!("run-{}.json", std::process::id()));
+        let guard = Guard::spawn(&own)?;
+        let postgres = postgres::Server::prepare_durable(&workspace.tools(), unpack)?;
+        let servers = Record::start_with(&own, Some(std::process::id()), postgres, &workspace.tools(), unpack)?;
+        Ok(Self { servers, guard: Some(guard) })
+    }
+
     /// The superuser's address of the test cluster.
     pub(crate) fn postgres_url(&self) -> String {
         self.servers.postgres.url()
@@ -174,7 +184,16 @@ impl Servers {
 impl Record {
     /// Starts new servers, which the record at `path` names before they run.
     fn start(path: &Path, owner: Option<u32>, tools: &Path, unpack: bool) -> Result<Servers> {
-        let postgres = postgres::Server::prepare(tools, unpack)?;
+        Self::start_with(path, owner, postgres::Server::prepare(tools, unpack)?, tools, unpack)
+    }
+
+    fn start_with(
+        path: &Path,
+        owner: Option<u32>,
+        postgres: postgres::Server,
+        tools: &Path,
+        unpack: bool,
+    ) -> Result<Servers> {
         let servers = Servers { postgres, redis: redis::Server::prepare(tools, unpack)? };
         Self { owner, servers: servers.clone() }.write(path)?;
         servers.postgres.start()?;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -65,6 +66,15 @@ struct Ran {
     status: ExitStatus,
     overdue: bool,
     text: String,
+    log: PathBuf,
+}
+
+impl Ran {
+    /// The first error that was printed, and where the others are.
+    fn complaint(&self) -> String {
+        let first = self.text.lines().find(|line| line.starts_with("error")).unwrap_or("it says nothing");
+        format!("{first} ({})", self.log.display())
+    }
 }
 
 impl Trial<'_> {
@@ -74,7 +84,7 @@ impl Trial<'_> {
         let broken = |why: String| Some(Verdict { finding: Finding::Broken(why), minutes: 0.0 });
         let built = self.run(self.build(package), &format!("{package}-build.log"))?;
         if !built.status.success() {
-            let why = format!("the tests of {package} do not build:\n{}", tail(&built.text));
+            let why = format!("the tests of {package} do not build: {}", built.complaint());
             return Ok(mutants.iter().map(|_| broken(why.clone())).collect());
         }
         let ran = self.run(self.tests(package, mutants), &format!("{package}-tests.log"))?;
@@ -103,7 +113,7 @@ impl Trial<'_> {
         let name = format!("{}-{}.log", mutant.row, mutant.test.replace("::", "-"));
         let built = self.run(self.build(&mutant.package), &name)?;
         if !built.status.success() {
-            return Ok(Finding::Broken(format!("the mutant does not compile:\n{}", tail(&built.text))));
+            return Ok(Finding::Broken(format!("the mutant does not compile: {}", built.complaint())));
         }
         let ran = self.run(self.tests(&mutant.package, &[mutant]), &name)?;
         if ran.overdue {
@@ -111,7 +121,10 @@ impl Trial<'_> {
         }
         let results = results(mutant, &ran.text);
         if results.is_empty() {
-            return Ok(Finding::Broken(format!("no test ran to its end:\n{}", tail(&ran.text))));
+            return Ok(Finding::Broken(format!(
+                "no test of that name ran to its end; {} says more",
+                ran.log.display()
+            )));
         }
         let green: Vec<String> = results
             .into_iter()
@@ -144,7 +157,7 @@ impl Trial<'_> {
         self.services.watch(child.id())?;
         let (status, overdue) = wait(child)?;
         let text = std::fs::read(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-        Ok(Ran { status, overdue, text: String::from_utf8_lossy(&text).into_owned() })
+        Ok(Ran { status, overdue, text: String::from_utf8_lossy(&text).into_owned(), log: path })
     }
 }
 
@@ -166,11 +179,6 @@ fn wait(mut child: Child) -> Result<(ExitStatus, bool)> {
     let status = child.wait().context("cargo was lost")?;
     drop(done);
     Ok((status, watchdog.join().is_ok_and(|overdue| overdue)))
-}
-
-fn tail(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(25)..].join("\n")
 }
 
 #[allow(clippy::disallowed_methods, reason = "what a developer waits for is measured by the machine's own clock")]

@@ -88,7 +88,16 @@ pub(super) fn home(name: &str, room: u64) -> Result<PathBuf> {
     let memory = Path::new("/dev/shm");
     let is_roomy = |size: rustix::fs::StatVfs| size.f_bavail.saturating_mul(size.f_frsize) >= room;
     let roomy = rustix::fs::statvfs(memory).is_ok_and(is_roomy);
-    let parent = if roomy { memory.to_owned() } else { std::env::temp_dir() };
+    home_in(&if roomy { memory.to_owned() } else { std::env::temp_dir() }, name)
+}
+
+/// A new folder for the server called `name` on a disk.
+pub(super) fn home_on_disk(name: &str) -> Result<PathBuf> {
+    let disk = Path::new("/var/tmp");
+    home_in(&if disk.is_dir() { disk.to_owned() } else { std::env::temp_dir() }, name)
+}
+
+fn home_in(parent: &Path, name: &str) -> Result<PathBuf> {
     let home = parent.join(format!("claviger-{name}-{}", &password()?[..12]));
     fs::DirBuilder::new().mode(0o700).create(&home).with_context(|| format!("{} cannot be made", home.display()))?;
     Ok(home)

@@ -22,15 +22,23 @@ const SETTINGS: &str = "
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 400
-shared_buffers = '128MB'
-fsync = off
-synchronous_commit = off
-full_page_writes = off
 wal_level = minimal
 max_wal_senders = 0
 jit = off
 timezone = 'GMT'
 log_timezone = 'GMT'
+";
+/// What tests need: nothing outlives them.
+const FAST: &str = "
+shared_buffers = '128MB'
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+";
+/// What a measurement needs: every commit is on the disk.
+const DURABLE: &str = "
+shared_buffers = '1GB'
+max_wal_size = '4GB'
 ";
 
 /// A cluster, running or not. Everything that is needed to reach and to stop it.
@@ -51,17 +59,25 @@ pub(super) struct Server {
 impl Server {
     /// Makes a new, empty cluster. Nothing runs yet.
     pub(super) fn prepare(tools: &Path, unpack: bool) -> Result<Self> {
+        Self::make(tools, unpack, host::home("postgres", ROOM)?, FAST)
+    }
+
+    /// The same on a disk, syncing every commit: for measurements.
+    pub(super) fn prepare_durable(tools: &Path, unpack: bool) -> Result<Self> {
+        Self::make(tools, unpack, host::home_on_disk("postgres")?, DURABLE)
+    }
+
+    fn make(tools: &Path, unpack: bool, home: PathBuf, settings: &str) -> Result<Self> {
         let (programs, libraries) = programs(tools, unpack)?;
         let user = host::ordinary_user()?;
-        let home = host::home("postgres", ROOM)?;
         let (port, password) = (host::free_port()?, host::password()?);
         let mut server = Self { programs, libraries, home, port, password, user };
         server.take_within_reach()?;
-        server.initialise().inspect_err(|_| drop(fs::remove_dir_all(&server.home)))?;
+        server.initialise(settings).inspect_err(|_| drop(fs::remove_dir_all(&server.home)))?;
         Ok(server)
     }
 
-    fn initialise(&self) -> Result<()> {
+    fn initialise(&self, settings: &str) -> Result<()> {
         let secret = self.home.join("password");
         host::write_private(&secret, self.password.as_bytes()).context("the cluster's password cannot be written")?;
         host::hand_over(&[&self.home, &secret], self.user)?;
@@ -69,7 +85,7 @@ impl Server {
         initdb.arg("--pgdata").arg(self.cluster()).arg("--pwfile").arg(&secret);
         initdb.args(["--username=postgres", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"]);
         command::output(&mut initdb)?;
-        let settings = format!("{SETTINGS}port = {}\n", self.port);
+        let settings = format!("{SETTINGS}{settings}port = {}\n", self.port);
         let mut file = OpenOptions::new()
             .append(true)
             .open(self.cluster().join("postgresql.conf"))
