@@ -152,7 +152,8 @@ impl Passwords {
             refused(cx, &Event::new("password_refused", event_subject(subject)).with("locked", !reserved.allowed));
             return Err(ProveError::Wrong);
         };
-        let renewed = if verdict.needs_rehash { Some(self.workers.rehash(presented).await?) } else { None };
+        // With no room for a second hash now, the next sign-in renews it.
+        let renewed = if verdict.needs_rehash { self.workers.rehash(presented).await.ok() } else { None };
         let proven = Proven::new(user.id(), Method::Password, cx.now());
         Ok(RightPassword { user, proven, email, reserved, version, renewed })
     }

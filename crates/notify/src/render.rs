@@ -32,7 +32,8 @@ enum Part {
 
 pub(crate) fn render(texts: &Texts, filling: &Filling<'_>) -> Mail {
     let name = filling.template.as_str();
-    let at = filling.queued_at.to_string();
+    // To the minute, as a person would note it.
+    let at = format!("{} UTC", filling.queued_at.to_string()[..16].replace('T', " "));
     let mut named = vec![("place", Arg::from(filling.place)), ("time", Arg::from(at.as_str()))];
     named.extend(filling.facts.iter().map(|(name, text)| (name.as_str(), Arg::from(text.as_str()))));
     let say = |key: &str| texts.get(key, &named).into_owned();
@@ -196,7 +197,7 @@ mod tests {
     #[test]
     fn the_notice_of_a_reused_sign_in_says_which_and_what_to_do() {
         let mail = mail(Template::SignInReused, "Acme");
-        for part in ["Notes <b>", "Firefox on Linux", "1970-01-01", "/account/password", "/recover"] {
+        for part in ["Notes <b>", "Firefox on Linux", "1970-01-01 00:00 UTC", "/account/password", "/recover"] {
             assert!(mail.text.contains(part), "{part}: {}", mail.text);
         }
         assert!(mail.html.contains("Notes &lt;b&gt;"), "{}", mail.html);

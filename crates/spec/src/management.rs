@@ -22,8 +22,13 @@ async fn ask(client: &Client, method: Method, path: &str, bearer: Option<&str>, 
     client.send(request.body(body).unwrap()).await
 }
 
-/// A user made by the operator, and an access token that the user got by signing in.
+/// A user made by the operator, and an access token for managing that the user got by signing in.
 async fn user(t: &TestServer, email: &str, roles: &[&str]) -> (String, String) {
+    user_with(t, email, roles, "openid claviger:manage").await
+}
+
+/// The same with a token of these scopes.
+async fn user_with(t: &TestServer, email: &str, roles: &[&str], scope: &str) -> (String, String) {
     let operator = t.operator();
     let new = json!({ "email": email, "email_verified": true, "password": PASSWORD, "roles": roles });
     let made = operator.post_json("/api/v1/users", &new).await;
@@ -32,14 +37,17 @@ async fn user(t: &TestServer, email: &str, roles: &[&str]) -> (String, String) {
     let client_id = format!("console-{}", email.replace('@', "."));
     let client = json!({
         "name": "Console", "client_id": client_id, "kind": "public",
-        "settings": { "redirect_uris": ["https://console.test/cb"], "first_party": true },
+        "settings": {
+            "redirect_uris": ["https://console.test/cb"], "first_party": true, "scopes": "openid claviger:manage",
+        },
     });
     assert_eq!(operator.post_json("/api/v1/clients", &client).await.status(), 201);
     let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     let mut browser = t.browser();
     let authorize = format!(
-        "/oauth2/authorize?client_id={client_id}&redirect_uri=https%3A%2F%2Fconsole.test%2Fcb&response_type=code&scope=openid\
-         &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
+        "/oauth2/authorize?client_id={client_id}&redirect_uri=https%3A%2F%2Fconsole.test%2Fcb&response_type=code&scope={}\
+         &code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256",
+        scope.replace(' ', "+")
     );
     let page = browser.open(&authorize).await;
     let form = page.only_form().fill("email", email).fill("password", PASSWORD);
@@ -60,7 +68,9 @@ tests! {
     async fn a188_every_management_route_asks_for_its_permission(t: TestServer) {
         let (_, admin) = user(&t, "admin@example.com", &["admin"]).await;
         let (_, plain) = user(&t, "plain@example.com", &[]).await;
-        let routes: Vec<_> = t.routes().iter().filter(|route| route.path.starts_with("/api/v1/")).cloned().collect();
+        // What is below `auth` is for whoever signs in, and no management.
+        let managing = |path: &str| path.starts_with("/api/v1/") && !path.starts_with("/api/v1/auth/");
+        let routes: Vec<_> = t.routes().iter().filter(|route| managing(route.path)).cloned().collect();
         assert!(routes.len() > 20);
         for route in routes {
             assert!(matches!(route.access, Access::Permission(_)), "{} declares no permission", route.path);
@@ -143,12 +153,50 @@ tests! {
         let path = format!("/api/v1/users/{ada}/roles/admin");
         let refused = ask(&operator, Method::DELETE, &path, None, None).await;
         assert_eq!((refused.status(), refused.code().as_str()), (409, "last_holder"));
-        user(&t, "bob@example.com", &["admin"]).await;
+        let disable = format!("/api/v1/users/{ada}/disable");
+        let refused = operator.post_json(&disable, &json!({})).await;
+        assert_eq!((refused.status(), refused.code().as_str()), (409, "last_holder"));
+        let (bob, _) = user(&t, "bob@example.com", &["admin"]).await;
+        assert_eq!(operator.post_json(&disable, &json!({})).await.status(), 200);
+        let refused = ask(&operator, Method::DELETE, &format!("/api/v1/users/{bob}/roles/admin"), None, None).await;
+        assert_eq!(refused.code(), "last_holder", "a disabled administrator is none");
         assert_eq!(ask(&operator, Method::DELETE, &path, None, None).await.status(), 204);
+    }
+
+    async fn of_two_administrators_who_disable_each_other_at_once_one_stays(t: TestServer) {
+        let (ada, _) = user(&t, "ada@example.com", &["admin"]).await;
+        let (bob, _) = user(&t, "bob@example.com", &["admin"]).await;
+        for _ in 0..5 {
+            let both = [&ada, &bob].map(|id| {
+                let (operator, path) = (t.operator(), format!("/api/v1/users/{id}/disable"));
+                tokio::spawn(async move { operator.post_json(&path, &json!({})).await.status() })
+            });
+            let mut outcomes = Vec::new();
+            for one in both {
+                outcomes.push(one.await.unwrap());
+            }
+            let done = outcomes.iter().filter(|status| **status == 200).count();
+            assert!(done <= 1 && outcomes.iter().all(|status| [200, 409, 503].contains(status)), "{outcomes:?}");
+            for id in [&ada, &bob] {
+                t.operator().post_json(&format!("/api/v1/users/{id}/enable"), &json!({})).await;
+            }
+        }
+    }
+
+    async fn only_a_token_that_was_asked_for_managing_manages(t: TestServer) {
+        let (_, token) = user_with(&t, "ada@example.com", &["admin"], "openid").await;
+        let refused = ask(&t.client(), Method::GET, "/api/v1/users", Some(&token), None).await;
+        assert_eq!((refused.status(), refused.code().as_str()), (403, "insufficient_scope"));
+        let challenge = "Bearer error=\"insufficient_scope\", scope=\"claviger:manage\"";
+        assert_eq!(refused.header("www-authenticate"), Some(challenge));
+        let theirs = json!({ "name": "Theirs", "settings": {
+            "redirect_uris": ["https://app.test/cb"], "scopes": "openid claviger:manage" } });
+        assert_eq!(t.operator().post_json("/api/v1/clients", &theirs).await.status(), 400, "not of the operator's own");
     }
 
     async fn a086_a_disabled_administrator_is_refused_at_the_next_request(t: TestServer) {
         let (ada, token) = user(&t, "ada@example.com", &["admin"]).await;
+        user(&t, "bob@example.com", &["admin"]).await;
         let client = t.client();
         assert_eq!(ask(&client, Method::GET, "/api/v1/users", Some(&token), None).await.status(), 200);
         let disabled = t.operator().post_json(&format!("/api/v1/users/{ada}/disable"), &json!({})).await;

@@ -3,6 +3,7 @@
 mod codes;
 mod logout;
 mod redirects;
+mod refresh;
 mod requests;
 mod tokens;
 mod walks;

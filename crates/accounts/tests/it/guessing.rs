@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use claviger_accounts::{Browser, Flow, Input, State, StepError};
+use claviger_identity::attempts;
+use claviger_identity::emails::{self, EmailKey};
 use claviger_kernel::Secret;
 use claviger_storage::both_engines;
 
@@ -96,6 +98,48 @@ both_engines! {
             house.sign_in("ada@example.com", PASSWORD).await.unwrap();
             house.scratch.clock.advance(Duration::from_hours(2));
         }
+    }
+
+    async fn a_network_forgets_a_failure_every_three_minutes_however_busy_it_is(scratch) {
+        let house = House::open(scratch).await;
+        house.sign_up("ada@example.com", PASSWORD).await;
+        let office = house.from("198.51.100.7");
+        let ada = async || house.sign_in_at(&office, "ada@example.com", PASSWORD, &Browser::default()).await;
+        let slip = async |number: u32| {
+            let name = format!("nobody{number}@example.com");
+            house.sign_in_at(&office, &name, PASSWORD, &Browser::default()).await.unwrap_err()
+        };
+        for number in 0..19 {
+            assert_eq!(slip(number).await, StepError::Wrong);
+        }
+        for number in 20..40 {
+            house.scratch.clock.advance(Duration::from_mins(4));
+            assert_eq!(slip(number).await, StepError::Wrong);
+            assert!(ada().await.is_ok(), "slip {number} is one of few within the hour");
+        }
+        for number in 40..80 {
+            if slip(number).await == StepError::Limited {
+                assert_eq!(ada().await.unwrap_err(), StepError::Limited, "without a pause they add up");
+                return;
+            }
+        }
+        panic!("a flood of failures is never limited");
+    }
+
+    async fn a_guess_that_nobody_judged_is_not_counted(scratch) {
+        let house = House::open(scratch).await;
+        house.sign_up("ada@example.com", PASSWORD).await;
+        let key = EmailKey::parse("ada@example.com").unwrap();
+        let user = emails::by_key(&house.cx, &key).await.unwrap().unwrap().user;
+        let before = attempts::failures(&house.cx, user).await.unwrap();
+        house.workers.shut_down();
+        for name in ["ada@example.com", "nobody@example.com"] {
+            for _ in 0..25 {
+                let shed = house.sign_in_at(&house.from("198.51.100.7"), name, OTHER_PASSWORD, &Browser::default()).await;
+                assert!(matches!(shed, Err(StepError::Unavailable(_))), "neither limited nor wrong: {shed:?}");
+            }
+        }
+        assert_eq!(attempts::failures(&house.cx, user).await.unwrap(), before);
     }
 
     async fn a109_an_over_long_password_is_refused_before_hashing(scratch) {

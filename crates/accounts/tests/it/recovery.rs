@@ -1,10 +1,22 @@
 //! A forgotten password.
 
 use claviger_accounts::{Input, State, Step, StepError};
-use claviger_kernel::Secret;
-use claviger_storage::both_engines;
+use claviger_identity::emails::{self, EmailKey};
+use claviger_kernel::{Secret, UserId};
+use claviger_storage::{args, both_engines};
 
 use super::house::{House, OTHER_PASSWORD, PASSWORD};
+
+mod sql {
+    claviger_storage::statements! {
+        /// An address changes hands.
+        pub(super) MOVE: "update emails set user_id = $3 where realm_id = $1 and user_id = $2";
+    }
+}
+
+async fn owner(house: &House, email: &str) -> UserId {
+    emails::by_key(&house.cx, &EmailKey::parse(email).unwrap()).await.unwrap().unwrap().user
+}
 
 both_engines! {
     async fn a082_a_reset_ends_every_session_and_signs_nobody_in(scratch) {
@@ -19,6 +31,25 @@ both_engines! {
         assert!(!house.session_is_good(&cookie).await);
         assert_eq!(house.sign_in("ada@example.com", PASSWORD).await.unwrap_err(), StepError::Wrong);
         assert!(house.sign_in("ada@example.com", OTHER_PASSWORD).await.is_ok());
+    }
+
+    async fn a_reset_sets_no_password_once_the_address_is_somebody_elses(scratch) {
+        let house = House::open(scratch).await;
+        house.sign_up("ada@example.com", PASSWORD).await;
+        house.sign_up("bob@example.com", PASSWORD).await;
+        let mut flow = house.flow(State::Recover).await;
+        house.step(&mut flow, Input::Recover { email: "ada@example.com" }).await.unwrap();
+        let code = house.code("ada@example.com").await;
+        house.step(&mut flow, Input::Code(&code)).await.unwrap();
+        let [ada, bob] = [owner(&house, "ada@example.com").await, owner(&house, "bob@example.com").await];
+        let mut unit = claviger_audit::quiet(&house.cx, "the address moves on");
+        unit.one("email", &sql::MOVE, args![house.cx.realm(), ada, bob]);
+        house.cx.commit(unit).await.unwrap();
+        let new = Secret::from(OTHER_PASSWORD);
+        assert_eq!(house.step(&mut flow, Input::NewPassword(&new)).await.unwrap_err(), StepError::Gone);
+        for email in ["ada@example.com", "bob@example.com"] {
+            assert_eq!(house.sign_in(email, OTHER_PASSWORD).await.unwrap_err(), StepError::Wrong, "{email}");
+        }
     }
 
     async fn a121_of_two_resets_begun_the_first_to_finish_voids_the_other(scratch) {

@@ -76,3 +76,102 @@ pub fn decide(
         }))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use claviger_kernel::{ClientId, FamilyId, GrantId, UserId};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_000_000_000);
+    const CURRENT: [u8; 32] = [2; 32];
+    const PARENT: [u8; 32] = [1; 32];
+
+    /// A family whose token was replaced for the second time 10 s ago.
+    fn family() -> Family {
+        let ended = NOW.plus(Duration::from_hours(1));
+        Family {
+            id: FamilyId::from_bytes([7; 16]),
+            user: UserId::from_bytes([8; 16]),
+            subject: String::new(),
+            user_epoch: 3,
+            client: ClientId::from_bytes([9; 16]),
+            client_epoch: 0,
+            grant: GrantId::from_bytes([10; 16]),
+            session: None,
+            audience: String::new(),
+            scope: String::new(),
+            nonce: None,
+            acr: String::new(),
+            amr: String::new(),
+            authenticated_at: NOW,
+            device: "Firefox on Linux".to_owned(),
+            generation: 2,
+            expires_at: ended,
+            secret_hash: CURRENT,
+            parent_hash: Some(PARENT),
+            rotation_nonce: [0; 16],
+            rotation_key: 1,
+            parent_used_at: Some(NOW.minus(Duration::from_secs(10))),
+            repeats: 0,
+            idle_expires_at: ended,
+            revoked: false,
+            user_epoch_now: 3,
+            user_active: true,
+        }
+    }
+
+    fn judged(family: &Family, generation: u32, hash: [u8; 32], window: u64) -> Result<Decision, FamilyError> {
+        decide(family, generation, &hash, &RetryRule { window: Duration::from_secs(window), repeats: 10 }, NOW)
+    }
+
+    fn reused(presented: u32) -> Result<Decision, FamilyError> {
+        let Family { id: family, user, device, generation: current, .. } = family();
+        Err(FamilyError::Reused(Box::new(Reuse { family, user, device, presented, current })))
+    }
+
+    #[test]
+    fn the_present_token_rotates_and_its_parent_is_repeated_within_the_window() {
+        assert_eq!(judged(&family(), 2, CURRENT, 30), Ok(Decision::Rotate));
+        let first_use = NOW.minus(Duration::from_secs(10));
+        assert_eq!(
+            judged(&family(), 1, PARENT, 10),
+            Ok(Decision::Repeat { first_use }),
+            "the window's end belongs to it"
+        );
+        assert_eq!(judged(&family(), 1, PARENT, 9), reused(1));
+        assert_eq!(judged(&Family { repeats: 10, ..family() }, 1, PARENT, 30), Err(FamilyError::TooOften));
+    }
+
+    #[test]
+    fn no_window_is_never_even_at_the_same_moment() {
+        let family = Family { parent_used_at: Some(NOW), ..family() };
+        assert_eq!(judged(&family, 1, PARENT, 0), reused(1));
+        assert!(judged(&family, 1, PARENT, 1).is_ok());
+    }
+
+    #[test]
+    fn a_grandparent_and_another_secret_of_any_used_generation_are_reuse() {
+        assert_eq!(judged(&family(), 0, PARENT, 30), reused(0));
+        assert_eq!(judged(&family(), 1, CURRENT, 30), reused(1));
+        assert_eq!(judged(&family(), 2, PARENT, 30), reused(2));
+    }
+
+    #[test]
+    fn a_token_that_the_row_has_not_reached_blames_nobody() {
+        assert_eq!(judged(&family(), 3, [3; 32], 30), Err(FamilyError::Ahead));
+    }
+
+    #[test]
+    fn what_is_over_is_not_stolen() {
+        for (over, error) in [
+            (Family { revoked: true, ..family() }, FamilyError::Revoked),
+            (Family { user_active: false, ..family() }, FamilyError::Epoch),
+            (Family { user_epoch_now: 4, ..family() }, FamilyError::Epoch),
+            (Family { expires_at: NOW, ..family() }, FamilyError::Expired),
+            (Family { idle_expires_at: NOW, ..family() }, FamilyError::Expired),
+        ] {
+            assert_eq!(judged(&over, 0, PARENT, 30).unwrap_err(), error);
+        }
+    }
+}
