@@ -5,6 +5,7 @@ use claviger_kernel::{FamilyId, Secret};
 use crate::MacKey;
 use crate::jose::{Algorithm, PublicJwk, VerifyingKey};
 use crate::opaque::{Kind, OpaqueKeys, mint, parse};
+use crate::sealed::{open, seal};
 
 /// A ring whose keys the fuzzer cannot guess its way around, but a corpus can be made for.
 fn ring() -> OpaqueKeys {
@@ -26,6 +27,19 @@ pub fn fuzz_opaque(data: &[u8]) {
             let again = mint(kind, &ring, id, value.generation(), value.secret());
             assert_eq!(again.expose(), text, "two spellings of one value");
         }
+    }
+}
+
+/// A sealed value that [`fuzz_sealed`] accepts.
+pub fn valid_sealed() -> String {
+    seal(&ring(), br#"{"iss":"https://id.test"}"#).expose().clone()
+}
+
+/// Sealed values: whatever opens must be exactly what its plaintext makes again.
+pub fn fuzz_sealed(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    if let Ok(plaintext) = open(&ring(), text) {
+        assert_eq!(seal(&ring(), plaintext.expose()).expose(), text, "two spellings of one value");
     }
 }
 
@@ -88,6 +102,11 @@ mod tests {
     fn opaque_values_stand_seeded_mutation() {
         let seeds: Vec<Vec<u8>> = Kind::ALL.map(|kind| valid_opaque(kind).into_bytes()).into();
         mutate(&seeds, 60_000, fuzz_opaque);
+    }
+
+    #[test]
+    fn sealed_values_stand_seeded_mutation() {
+        mutate(&[valid_sealed().into_bytes(), b"cvat_AQAAAAcA".to_vec()], 60_000, fuzz_sealed);
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod fuzz;
 pub mod jose;
 mod mac;
 pub mod opaque;
+pub mod sealed;
 
 pub use aead::{AeadKey, Context, OpenError};
 pub use encoding::{BadEncoding, base64url, base64url_decode, hex, sha256, sha256_hex};

@@ -15,7 +15,7 @@ use claviger_storage::CommitError;
 use crate::clients::{ClientKind, GrantType, require_active};
 use crate::issue::ForUser;
 use crate::metadata::STANDARD_SCOPES;
-use crate::scope::Scopes;
+use crate::scope::{MANAGE, Scopes};
 use crate::token::{TokenRequest, TokenResponse};
 use crate::{Client, OAuth, TokenError, grants};
 
@@ -74,7 +74,7 @@ impl OAuth {
     }
 
     /// What `scope` and `resource` mean for this application. Without `scope` it is everything that the application may
-    /// ask of that API.
+    /// ask of that API, but for management.
     ///
     /// # Errors
     /// `invalid_scope`, `invalid_target`.
@@ -95,8 +95,8 @@ impl OAuth {
         if !scopes.is_empty() {
             return Ok(Asked { scopes, audience });
         }
-        // A family of this surface belongs to its session, so nothing here is offline.
-        let here = allowed.filtered(|scope| scope != "offline_access");
+        // A family of this surface belongs to its session, so nothing here is offline; and management is asked for by name.
+        let here = allowed.filtered(|scope| scope != "offline_access" && scope != MANAGE);
         let scopes = match self.known_resource_server(cx, &audience).await? {
             Some(server) => here.filtered(|scope| server.settings.scopes.contains(scope) || STANDARD_SCOPES.contains(&scope)),
             None => here,

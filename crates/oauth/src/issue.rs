@@ -4,12 +4,13 @@ use core::time::Duration;
 
 use claviger_audit::Cx;
 use claviger_crypto::jose::Algorithm;
-use claviger_identity::User;
+use claviger_identity::ActiveUser;
 use claviger_kernel::{FamilyId, Secret, SessionId, Timestamp, Unavailable};
 use claviger_session::families::Issued;
 use claviger_tokens::{AccessToken, Epochs, ExtraClaims, IdToken, at_hash};
 
 use crate::clients::IdTokenAlg;
+use crate::resource_servers::TokenFormat;
 use crate::scope::Scopes;
 use crate::token::TokenResponse;
 use crate::{Client, OAuth, TokenError};
@@ -24,13 +25,22 @@ pub(crate) struct AccessFor<'a> {
     pub(crate) session: Option<SessionId>,
     pub(crate) family: Option<FamilyId>,
     pub(crate) jti: &'a str,
+    /// `acr` and `auth_time` of the person behind it.
+    pub(crate) authentication: Option<(&'a str, Timestamp)>,
     pub(crate) issued_at: Timestamp,
+    pub(crate) form: Form,
+}
+
+/// In which format the tokens of an API are issued, and for how long.
+#[derive(Clone, Copy)]
+pub(crate) struct Form {
+    pub(crate) format: TokenFormat,
     pub(crate) life: Duration,
 }
 
 /// What a user's tokens say.
 pub(crate) struct ForUser<'a> {
-    pub(crate) user: &'a User,
+    pub(crate) user: &'a ActiveUser,
     pub(crate) scopes: &'a Scopes,
     pub(crate) audience: &'a str,
     pub(crate) session: Option<SessionId>,
@@ -43,25 +53,24 @@ pub(crate) struct ForUser<'a> {
 }
 
 impl OAuth {
-    /// The life of access tokens for this audience; `invalid_target` if its API was removed.
-    pub(crate) async fn access_life(&self, cx: &Cx, audience: &str) -> Result<Duration, TokenError> {
+    /// The form of access tokens for this audience; `invalid_target` if its API was removed.
+    pub(crate) async fn form(&self, cx: &Cx, audience: &str) -> Result<Form, TokenError> {
         let realm = self.realm(cx)?;
-        let tokens = &realm.settings.tokens;
         if audience == realm.issuer {
-            return Ok(tokens.access);
+            return Ok(Form { format: TokenFormat::Jwt, life: realm.settings.tokens.access });
         }
-        let server = self.resource_server(cx, audience).await?.ok_or(TokenError::InvalidTarget)?;
-        Ok(server.access_life.map_or(tokens.access, |life| life.min(tokens.access_longest)))
+        let server = self.known_resource_server(cx, audience).await?.ok_or(TokenError::InvalidTarget)?;
+        Ok(Form { format: server.settings.token_format, life: server.settings.life(&realm) })
     }
 
-    pub(crate) fn access_token(&self, cx: &Cx, access: &AccessFor<'_>) -> Result<String, TokenError> {
+    pub(crate) fn access_token(&self, cx: &Cx, access: &AccessFor<'_>) -> Result<Secret<String>, TokenError> {
         let realm = self.realm(cx)?;
         let epoch = |epoch: i64| u64::try_from(epoch).unwrap_or(0);
         let token = AccessToken {
             iss: &realm.issuer,
             sub: access.subject,
             aud: access.audience,
-            exp: access.issued_at.plus(access.life),
+            exp: access.issued_at.plus(access.form.life),
             iat: access.issued_at,
             jti: access.jti,
             client_id: access.client.0,
@@ -69,11 +78,17 @@ impl OAuth {
             sid: access.session,
             fam: access.family,
             org_id: None,
+            auth_time: access.authentication.map(|(_, auth_time)| auth_time),
+            acr: access.authentication.map(|(acr, _)| acr),
             ep: Epochs { user: access.user_epoch.map(epoch), client: Some(epoch(access.client.1)), organization: None },
             extra: None,
         };
+        if access.form.format == TokenFormat::Opaque {
+            return Ok(token.seal(&*self.opaque(cx)?));
+        }
         let signer = self.ring.signer(cx.realm(), Algorithm::Es256)?;
-        token.sign(&signer).map_err(|_| Unavailable::new("a token could not be signed").into())
+        let signed = token.sign(&signer).map_err(|_| Unavailable::new("a token could not be signed"))?;
+        Ok(Secret::new(signed))
     }
 
     /// The tokens of a user: access token, ID token where `openid` was granted, refresh token where the client refreshes.
@@ -85,29 +100,30 @@ impl OAuth {
         issued: Issued,
         refreshes: bool,
     ) -> Result<TokenResponse, TokenError> {
-        let life = self.access_life(cx, what.audience).await?;
+        let form = self.form(cx, what.audience).await?;
         let scope = what.scopes.to_string();
         let access = AccessFor {
-            subject: &what.user.subject,
+            subject: what.user.subject(),
             audience: what.audience,
             client: (&client.client_id, client.epoch),
             scope: &scope,
-            user_epoch: Some(what.user.epoch),
+            user_epoch: Some(what.user.epoch()),
             session: what.bound_to,
             family: Some(what.family),
             jti: &issued.jti,
+            authentication: Some((what.authentication.0, what.authentication.2)),
             issued_at: issued.issued_at,
-            life,
+            form,
         };
         let access_token = self.access_token(cx, &access)?;
         let id_token = if what.scopes.contains("openid") {
-            Some(Secret::new(self.id_token(cx, client, what, &access_token).await?))
+            Some(Secret::new(self.id_token(cx, client, what, access_token.expose()).await?))
         } else {
             None
         };
-        let left = access.issued_at.plus(life).since(cx.now());
+        let left = access.issued_at.plus(form.life).since(cx.now());
         Ok(TokenResponse {
-            access_token: Secret::new(access_token),
+            access_token,
             expires_in: left.as_secs(),
             refresh_token: refreshes.then_some(issued.token),
             id_token,
@@ -128,7 +144,7 @@ impl OAuth {
         let hash = at_hash(access_token);
         let token = IdToken {
             iss: &realm.issuer,
-            sub: &what.user.subject,
+            sub: what.user.subject(),
             aud: &client.client_id,
             exp: cx.now().plus(realm.settings.tokens.id),
             iat: cx.now(),

@@ -9,16 +9,20 @@ pub mod authorize;
 pub mod clients;
 pub mod codes;
 pub mod error;
+pub mod first_party;
 pub mod grants;
+pub mod introspect;
 pub mod logout;
 pub mod metadata;
 pub mod redirect;
 pub mod resource_servers;
+pub mod revoke;
 pub mod scope;
 pub mod token;
 pub mod userinfo;
 
 mod issue;
+mod kept;
 mod machines;
 mod pkce;
 
@@ -36,7 +40,9 @@ use claviger_crypto::MacKey;
 use claviger_crypto::opaque::OpaqueKeys;
 use claviger_kernel::Unavailable;
 use claviger_keys::KeyRing;
+use claviger_notify::Notifier;
 use claviger_session::Revocations;
+use claviger_storage::Follower;
 use claviger_tenancy::{Realm, Tenancy};
 
 /// Every statement of this crate, folder by folder, for the statement suite.
@@ -49,13 +55,26 @@ pub struct OAuth {
     ring: Arc<KeyRing>,
     tenancy: Arc<Tenancy>,
     revocations: Arc<Revocations>,
+    notifier: Notifier,
     machines: Arc<machines::IssueCounts>,
+    known: Arc<kept::Known>,
 }
 
 impl OAuth {
     /// The service over these parts.
-    pub fn new(ring: Arc<KeyRing>, tenancy: Arc<Tenancy>, revocations: Arc<Revocations>) -> Self {
-        Self { ring, tenancy, revocations, machines: Arc::default() }
+    pub fn new(
+        ring: Arc<KeyRing>,
+        tenancy: Arc<Tenancy>,
+        revocations: Arc<Revocations>,
+        notifier: Notifier,
+    ) -> Self {
+        Self { ring, tenancy, revocations, notifier, machines: Arc::default(), known: Arc::default() }
+    }
+
+    /// What the service keeps in memory, to be dropped as the change log tells. Without it nothing would ever be dropped:
+    /// whoever builds the service has it follow the store.
+    pub fn follower(&self) -> Arc<dyn Follower> {
+        Arc::clone(&self.known) as Arc<dyn Follower>
     }
 
     /// The realm of the caller.

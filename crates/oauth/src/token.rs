@@ -80,14 +80,14 @@ impl OAuth {
         let issuer = &self.realm(cx)?.issuer;
         let named = resource.or(client.settings.default_audience.as_deref()).filter(|named| named != issuer);
         let Some(named) = named else { return Ok(issuer.clone()) };
-        let server = self.resource_server(cx, named).await?.ok_or(TokenError::InvalidTarget)?;
+        let server = self.known_resource_server(cx, named).await?.ok_or(TokenError::InvalidTarget)?;
         // An API is open to the clients that an administrator has linked to it: by a scope of it, or as their default.
         let linked = client.settings.default_audience.as_deref() == Some(&server.audience)
-            || server.scopes.iter().any(|scope| client.settings.scopes.contains(scope));
+            || server.settings.scopes.iter().any(|scope| client.settings.scopes.contains(scope));
         if !linked {
             return Err(TokenError::InvalidTarget);
         }
-        let known = |scope: &str| server.scopes.contains(scope) || crate::metadata::STANDARD_SCOPES.contains(&scope);
-        if scopes.iter().all(known) { Ok(server.audience) } else { Err(TokenError::InvalidScope) }
+        let known = |scope: &str| server.settings.scopes.contains(scope) || crate::metadata::STANDARD_SCOPES.contains(&scope);
+        if scopes.iter().all(known) { Ok(server.audience.clone()) } else { Err(TokenError::InvalidScope) }
     }
 }

@@ -30,6 +30,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     migration!("0011_revocations"),
     migration!("0012_nodes"),
     migration!("0013_risks"),
+    migration!("0014_token_formats"),
     migration!("0016_ephemeral"),
 ];
 

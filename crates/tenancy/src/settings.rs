@@ -103,6 +103,9 @@ group! {
     TokenSettings at "tokens" {
         /// How long an access token lives where its resource server asks for nothing else.
         access: Duration = minutes(5), seconds(5)..=hours(24);
+        /// The same for a resource server that learns of revocations: it asks introspection, or follows the feed. Never
+        /// longer than `access_longest`.
+        access_revocation_aware: Duration = minutes(15), seconds(5)..=hours(24);
         /// The longest life that a resource server may ask for.
         access_longest: Duration = minutes(15), seconds(5)..=hours(24);
         /// How long an ID token lives.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::{Refusal, TokenType};
 
 /// No token of ours is longer; what is longer is refused before anything is decoded.
-const MAX_LEN: usize = 16 * 1024;
+pub(crate) const MAX_LEN: usize = 16 * 1024;
 /// No header of ours is longer: algorithm, type and a key id of at most 128 characters.
 const MAX_HEADER_LEN: usize = 512;
 

@@ -1,8 +1,9 @@
 //! The tokens that we issue: access tokens (RFC 9068), ID tokens (OpenID Connect Core §2), logout tokens.
 
 use claviger_crypto::jose::{SigningFailed, SigningKey, Typ};
-use claviger_crypto::{base64url, sha256};
-use claviger_kernel::{FamilyId, OrganizationId, SessionId, Timestamp};
+use claviger_crypto::opaque::OpaqueKeys;
+use claviger_crypto::{base64url, sealed, sha256};
+use claviger_kernel::{FamilyId, OrganizationId, Secret, SessionId, Timestamp};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
@@ -65,6 +66,12 @@ pub struct AccessToken<'a> {
     /// The organization for which it speaks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub org_id: Option<OrganizationId>,
+    /// When the user last proved who they are (RFC 9068 §2.2.1).
+    #[serde(serialize_with = "seconds_if_any", skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<Timestamp>,
+    /// The authentication context class (RFC 9068 §2.2.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<&'a str>,
     /// The epochs of user, client and organization at the time of issue.
     pub ep: Epochs,
     /// Further claims, such as roles.
@@ -76,6 +83,15 @@ impl AccessToken<'_> {
     /// Signs the token.
     pub fn sign(&self, key: &SigningKey) -> Result<String, SigningFailed> {
         key.sign_claims(Typ::AccessToken, self)
+    }
+
+    /// Seals the token: the same claims in a form that says nothing to anybody but the issuer. Equal claims give equal
+    /// texts.
+    ///
+    /// # Panics
+    /// Never: claims are plain JSON.
+    pub fn seal(&self, keys: &OpaqueKeys) -> Secret<String> {
+        sealed::seal(keys, &serde_json::to_vec(self).expect("claims are plain JSON"))
     }
 }
 
@@ -204,4 +220,9 @@ impl ExtraClaims {
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde hands out references
 fn seconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_i64(time.seconds())
+}
+
+#[allow(clippy::ref_option, clippy::trivially_copy_pass_by_ref)] // serde hands out references
+fn seconds_if_any<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(Timestamp::seconds).serialize(serializer)
 }

@@ -34,6 +34,8 @@ fn fixture() -> &'static Fixture {
             sid: None,
             fam: None,
             org_id: None,
+            auth_time: None,
+            acr: None,
             ep: Epochs { user: Some(1), ..Epochs::default() },
             extra: None,
         };

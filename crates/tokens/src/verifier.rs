@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use claviger_crypto::jose::VerifyingKey;
+use claviger_crypto::opaque::{OpaqueError, OpaqueKeys};
+use claviger_crypto::sealed;
 use claviger_kernel::Timestamp;
 
 use crate::compact::{Compact, Header};
@@ -116,6 +118,33 @@ impl<'a> Verifier<'a> {
         Ok(VerifiedToken { token_type: expect.token_type, claims })
     }
 
+    /// Verifies an access token that [`AccessToken::seal`](crate::AccessToken::seal) made. The seal stands in the place
+    /// of header and signature; every other check is that of [`Verifier::verify`], in the same order.
+    pub fn verify_sealed(
+        &self,
+        keys: &OpaqueKeys,
+        token: &str,
+        expect: &Expectation,
+        now: Timestamp,
+    ) -> Result<VerifiedToken, Refusal> {
+        if token.len() > crate::compact::MAX_LEN {
+            return Err(Refusal::Size);
+        }
+        if expect.token_type != TokenType::Access {
+            return Err(Refusal::Type);
+        }
+        let payload = sealed::open(keys, token).map_err(|error| match error {
+            OpaqueError::Kind => Refusal::Type,
+            OpaqueError::Malformed => Refusal::Shape,
+            OpaqueError::UnknownKey => Refusal::Key,
+            OpaqueError::Forged => Refusal::Signature,
+        })?;
+        let claims = self.fitting(payload.expose(), expect, now)?;
+        self.not_revoked(&claims)?;
+        not_expired(&claims, now)?;
+        Ok(VerifiedToken { token_type: expect.token_type, claims })
+    }
+
     /// Verifies an `id_token_hint` (OpenID Connect RP-Initiated Logout 1.0 §2): an ID token of ours, which may have
     /// expired or belong to a session that has ended. It tells who is meant and proves nothing more.
     pub fn verify_hint(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, Refusal> {
@@ -131,7 +160,12 @@ impl<'a> Verifier<'a> {
         of_type(&header, expect.token_type)?;
         let key = self.key(&header)?;
         key.verify(compact.signed, &compact.signature).map_err(|_| Refusal::Signature)?;
-        let claims = Claims::read(&compact.payload)?;
+        self.fitting(&compact.payload, expect, now)
+    }
+
+    /// The checks of the claims themselves, once it is known who wrote them.
+    fn fitting(&self, payload: &[u8], expect: &Expectation, now: Timestamp) -> Result<Claims, Refusal> {
+        let claims = Claims::read(payload)?;
         claims.complete_for(expect.token_type)?;
         self.issued_here(&claims)?;
         meant_for(&claims, expect)?;

@@ -1,8 +1,6 @@
 //! What is there from the first moment: a user, two clients, an API. Made by the same use cases as everything else, and
 //! left alone where a kept data folder has them already.
 
-use core::time::Duration;
-
 use anyhow::{Context as _, ensure};
 use claviger_accounts::{AdministrationError, NewAccount};
 use claviger_audit::Cx;
@@ -11,6 +9,7 @@ use claviger_identity::users::{Claims, NewUser};
 use claviger_kernel::Secret;
 use claviger_oauth::clients::{AuthMethod, ClientKind, ClientSettings, GrantType, NewClient};
 use claviger_oauth::redirect::RedirectUri;
+use claviger_oauth::resource_servers::ResourceServerSettings;
 use claviger_oauth::scope::Scopes;
 
 use super::credentials::Credentials;
@@ -72,7 +71,8 @@ async fn user(services: &Services, cx: &Cx, password: &Secret<String>) -> anyhow
 async fn api(services: &Services, cx: &Cx) -> anyhow::Result<()> {
     if services.oauth.resource_server(cx, AUDIENCE).await?.is_none() {
         let scopes = Scopes::parse(API_SCOPES)?;
-        services.oauth.create_resource_server(cx, AUDIENCE, "Acme Notes API", scopes, None::<Duration>).await?;
+        let settings = ResourceServerSettings { name: "Acme Notes API".to_owned(), scopes, ..Default::default() };
+        services.oauth.create_resource_server(cx, AUDIENCE, settings).await?;
     }
     Ok(())
 }
@@ -84,6 +84,7 @@ async fn confidential_client(services: &Services, cx: &Cx, secret: &Secret<Strin
     let settings = ClientSettings {
         grant_types: GrantType::ALL.to_vec(),
         scopes: Scopes::parse(&format!("openid profile email offline_access {API_SCOPES}"))?,
+        introspects: vec![AUDIENCE.to_owned()],
         ..addresses()?
     };
     let new = NewClient {

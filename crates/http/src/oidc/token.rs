@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use claviger_audit::Cx;
-use claviger_kernel::{ErrorClass, Reveal, Secret};
+use claviger_kernel::{Reveal, Secret};
 use claviger_oauth::token::{TokenRequest, TokenResponse};
-use claviger_oauth::{PresentedClient, TokenError};
-use http::header::{HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{HeaderName, HeaderValue};
 use serde::Serialize;
 
-use super::{cors, refusals};
+use super::{client, cors, refusals};
 use crate::Surfaces;
-use crate::base::{Credentials, Refusal, Reply, Request};
+use crate::base::{Refusal, Reply, Request};
 
 const PRAGMA: HeaderName = http::header::PRAGMA;
 
@@ -23,44 +22,9 @@ pub(super) async fn token(surfaces: Arc<Surfaces>, request: Request) -> Result<R
 }
 
 async fn answer(surfaces: &Surfaces, cx: &Cx, request: &Request) -> Result<Reply, Refusal> {
-    if request.raw_query().is_some_and(|query| !query.is_empty()) {
-        return Err(refusals::refusal(TokenError::InvalidRequest(
-            "send the parameters in the body, not in the address",
-        )));
-    }
-    let presented = presented(request)?;
-    let challenged = presented.basic.is_some();
-    let client = match surfaces.oauth.authenticate(cx, &presented).await {
-        Ok(client) => client,
-        Err(TokenError::InvalidClient) if challenged => {
-            return Err(challenge(refusals::refusal(TokenError::InvalidClient)));
-        }
-        Err(error) => return Err(refusals::refusal(error)),
-    };
+    let client = client::authenticated(surfaces, cx, request).await?;
     let tokens = surfaces.oauth.token(cx, &client, &token_request(request)).await.map_err(refusals::refusal)?;
     Ok(Reply::json(&Body::from(&tokens)).header(PRAGMA, HeaderValue::from_static("no-cache")))
-}
-
-/// What the request says of its client. Credentials that cannot be read are those of nobody.
-fn presented(request: &Request) -> Result<PresentedClient, Refusal> {
-    let form = request.form();
-    let basic = match request.credentials() {
-        Ok(Some(Credentials::Basic { id, secret })) => Some((id, secret)),
-        Ok(None) => None,
-        Ok(Some(Credentials::Bearer(_))) => return Err(challenge(refusals::refusal(TokenError::InvalidClient))),
-        Err(refusal) if refusal.class() == ErrorClass::Unauthenticated => return Err(challenge(refusal)),
-        Err(refusal) => return Err(refusal),
-    };
-    Ok(PresentedClient {
-        basic,
-        client_id: form.get("client_id").map(str::to_owned),
-        client_secret: form.secret("client_secret"),
-        assertion: form.get("client_assertion").is_some() || form.get("client_assertion_type").is_some(),
-    })
-}
-
-fn challenge(refusal: Refusal) -> Refusal {
-    refusal.header(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token endpoint\", charset=\"UTF-8\""))
 }
 
 fn token_request(request: &Request) -> TokenRequest {

@@ -1,5 +1,6 @@
 //! Statements and readers of clients.
 
+use claviger_kernel::Timestamp;
 use claviger_storage::{ColumnError, Row};
 
 use super::{Client, ClientKind, SecretRow};
@@ -19,8 +20,8 @@ claviger_storage::statements! {
         from clients where realm_id = $1 and id > $2 and status = 'active' order by id limit $3";
     /// A client, and whether this secret is one of its live ones.
     pub(crate) WITH_SECRET: "select c.id, c.client_id, c.name, c.kind, c.status, c.epoch, c.settings, c.created_at, \
-        c.updated_at, s.id from clients c left join client_secrets s on s.realm_id = c.realm_id and s.client_id = c.id \
-        and s.hash = $3 and (s.expires_at is null or s.expires_at > $4) where c.realm_id = $1 and c.client_id = $2";
+        c.updated_at, s.id, s.expires_at from clients c left join client_secrets s on s.realm_id = c.realm_id \
+        and s.client_id = c.id and s.hash = $3 and (s.expires_at is null or s.expires_at > $4) where c.realm_id = $1 and c.client_id = $2";
     /// Changes one, unless somebody was faster.
     pub(super) UPDATE: "update clients set name = $3, settings = $4, updated_at = $5 \
         where realm_id = $1 and id = $2 and updated_at = $6 and status = 'active'";
@@ -67,9 +68,15 @@ pub(crate) fn client(row: &Row<'_>) -> Result<Client, ColumnError> {
     })
 }
 
-pub(crate) fn with_secret(row: &Row<'_>) -> Result<(Client, bool), ColumnError> {
+/// The secret that was presented is one of the client's, until then.
+pub(crate) struct Proof {
+    pub(crate) until: Option<Timestamp>,
+}
+
+pub(crate) fn with_secret(row: &Row<'_>) -> Result<(Client, Option<Proof>), ColumnError> {
     let secret: Option<[u8; 16]> = row.get(9)?;
-    Ok((client(row)?, secret.is_some()))
+    let until = row.get(10)?;
+    Ok((client(row)?, secret.map(|_| Proof { until })))
 }
 
 pub(super) fn secret_row(row: &Row<'_>) -> Result<SecretRow, ColumnError> {

@@ -1,7 +1,6 @@
 //! Client credentials (RFC 6749 §4.4): a machine gets a token for itself.
 
 use claviger_audit::Cx;
-use claviger_kernel::Secret;
 
 use super::{TokenRequest, TokenResponse};
 use crate::issue::AccessFor;
@@ -18,7 +17,7 @@ impl OAuth {
     ) -> Result<TokenResponse, TokenError> {
         let scopes = machine_scopes(client, request.scope.as_deref())?;
         let audience = self.audience(cx, client, request.resource.as_deref(), &scopes).await?;
-        let life = self.access_life(cx, &audience).await?;
+        let form = self.form(cx, &audience).await?;
         let subject = client.machine_subject();
         let jti = claviger_crypto::base64url(&cx.random::<16>());
         self.machines.count(cx, client, &scopes).await?;
@@ -31,13 +30,14 @@ impl OAuth {
             session: None,
             family: None,
             jti: &jti,
+            authentication: None,
             issued_at: cx.now(),
-            life,
+            form,
         };
         let access_token = self.access_token(cx, &access)?;
         Ok(TokenResponse {
-            access_token: Secret::new(access_token),
-            expires_in: life.as_secs(),
+            access_token,
+            expires_in: form.life.as_secs(),
             refresh_token: None,
             id_token: None,
             scope: scopes.to_string(),

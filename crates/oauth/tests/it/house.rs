@@ -19,6 +19,7 @@ use claviger_oauth::authorize::{
 };
 use claviger_oauth::clients::{AuthMethod, ClientKind, ClientSettings, GrantType, NewClient};
 use claviger_oauth::redirect::RedirectUri;
+use claviger_oauth::resource_servers::ResourceServerSettings;
 use claviger_oauth::scope::Scopes;
 use claviger_oauth::token::{TokenRequest, TokenResponse};
 use claviger_oauth::{Client, OAuth, PresentedClient, TokenError};
@@ -189,6 +190,10 @@ pub(crate) fn exchange_of(code: &str) -> TokenRequest {
         code_verifier: Some(Secret::from(VERIFIER)),
         ..TokenRequest::default()
     }
+}
+
+pub(crate) fn api_called(name: &str, scopes: Scopes) -> ResourceServerSettings {
+    ResourceServerSettings { name: name.to_owned(), scopes, ..ResourceServerSettings::default() }
 }
 
 pub(crate) fn parameter(response: &AuthorizationResponse, name: &str) -> String {

@@ -7,7 +7,7 @@ use claviger_oauth::token::TokenRequest;
 use claviger_oauth::{PresentedClient, TokenError};
 use claviger_storage::both_engines;
 
-use super::house::{House, SECRET};
+use super::house::{House, SECRET, api_called};
 
 fn credentials(scope: Option<&str>, resource: Option<&str>) -> TokenRequest {
     TokenRequest {
@@ -24,14 +24,14 @@ both_engines! {
         house.client("robot", |_| {}).await;
         let scopes = Scopes::parse("notes:read").unwrap();
         let api = "https://api.example.com";
-        house.oauth.create_resource_server(&house.cx, api, "Notes", scopes, None).await.unwrap();
+        house.oauth.create_resource_server(&house.cx, api, api_called("Notes", scopes)).await.unwrap();
         let tokens = house.token("robot", &credentials(Some("notes:read"), Some(api))).await.unwrap();
         assert!(tokens.refresh_token.is_none() && tokens.id_token.is_none());
         let unknown = house.token("robot", &credentials(None, Some("https://other.example.com"))).await;
         assert_eq!(unknown.unwrap_err(), TokenError::InvalidTarget);
         let scopes = Scopes::parse("books:read").unwrap();
         let unlinked = "https://books.example.com";
-        house.oauth.create_resource_server(&house.cx, unlinked, "Books", scopes, None).await.unwrap();
+        house.oauth.create_resource_server(&house.cx, unlinked, api_called("Books", scopes)).await.unwrap();
         let refused = house.token("robot", &credentials(None, Some(unlinked))).await;
         assert_eq!(refused.unwrap_err(), TokenError::InvalidTarget, "nobody has linked the client to this API");
     }

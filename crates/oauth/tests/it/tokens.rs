@@ -13,7 +13,7 @@ use claviger_oauth::{TokenError, grants};
 use claviger_session::{revocations, sessions};
 use claviger_storage::both_engines;
 
-use super::house::{CALLBACK, House, exchange_of};
+use super::house::{CALLBACK, House, api_called, exchange_of};
 
 fn no_grant<T: std::fmt::Debug>(outcome: Result<T, TokenError>) {
     assert_eq!(outcome.unwrap_err().code(), "invalid_grant");
@@ -362,7 +362,7 @@ both_engines! {
         let house = House::open(scratch).await;
         house.client("app", |_| {}).await;
         let (api, scopes) = ("https://api.example.com", Scopes::parse("notes:read").unwrap());
-        let server = house.oauth.create_resource_server(&house.cx, api, "Notes", scopes, None).await.unwrap();
+        let server = house.oauth.create_resource_server(&house.cx, api, api_called("Notes", scopes)).await.unwrap();
         let asked = [("resource", api), ("scope", "openid notes:read")];
         let code = house.code("app", &asked).await;
         let tokens = house.exchange("app", &code).await.unwrap();
