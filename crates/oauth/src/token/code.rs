@@ -61,7 +61,7 @@ impl OAuth {
         let keys = self.opaque(cx)?;
         let user = users::by_id(cx, code.user).await?;
         let active = user.as_ref().and_then(users::User::active).filter(|user| user.epoch() == code.user_epoch);
-        let (Some(user), Some(active)) = (user.as_ref(), active) else {
+        let Some(active) = active else {
             codes::burn(cx, code, "the user is disabled or signed out").await?;
             return Err(NO_GRANT);
         };
@@ -101,7 +101,7 @@ impl OAuth {
                 cx,
                 client,
                 &ForUser {
-                    user,
+                    user: &active,
                     scopes: &scopes,
                     audience: &code.audience,
                     session: Some(code.session),
