@@ -145,7 +145,7 @@ impl Ephemeral {
             Held::Row(Some(_)) => self.database.replace(slot, old, new, expires).await,
             Held::Nothing => match on.redis.replace(slot, old, new, expires).await {
                 Ok(done) => Ok(done),
-                Err(RedisFault::Down) => Ok(false),
+                Err(RedisFault::Down | RedisFault::Emptied) => Ok(false),
                 Err(RedisFault::Unknown(fault)) => Err(fault),
             },
         }
@@ -233,7 +233,7 @@ impl Held {
 fn gone_while_down(copy: Result<Option<Vec<u8>>, RedisFault>) -> Result<Option<Vec<u8>>, Unavailable> {
     match copy {
         Ok(value) => Ok(value),
-        Err(RedisFault::Down) => Ok(None),
+        Err(RedisFault::Down | RedisFault::Emptied) => Ok(None),
         Err(RedisFault::Unknown(fault)) => Err(fault),
     }
 }

@@ -38,6 +38,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub(super) enum RedisFault {
     /// It is known to be out of reach; it was not asked.
     Down,
+    /// It holds nothing of what was agreed upon; it has not counted.
+    Emptied,
     /// It was asked and gave no answer that counts: it may have done it.
     Unknown(Unavailable),
 }
@@ -125,13 +127,20 @@ impl Redis {
     }
 
     /// Counts, unless what Redis holds is not what was agreed upon: then it has been emptied, and nothing is counted
-    /// there before that is agreed upon.
+    /// there before the nodes have agreed anew, as they do on the next connection.
     pub(super) async fn increment(&self, slot: Slot<'_>, expires: Timestamp) -> Result<u64, RedisFault> {
+        let counted = self.count(slot, expires).await;
+        if matches!(counted, Err(RedisFault::Emptied)) { self.count(slot, expires).await } else { counted }
+    }
+
+    async fn count(&self, slot: Slot<'_>, expires: Timestamp) -> Result<u64, RedisFault> {
         let live = self.place.pick().await?;
-        let now = self.clock.now();
-        let count = self.run_on(&live, record::increment(slot, &live.filling, expires, now)).await?;
-        let count: i64 = count;
-        u64::try_from(count).map_err(|_| self.lost(&live, "Redis has been emptied"))
+        let command = record::increment(slot, &live.filling, expires, self.clock.now());
+        let count: i64 = self.run_on(&live, command).await?;
+        u64::try_from(count).map_err(|_| {
+            self.place.lose(&live, "it has been emptied");
+            RedisFault::Emptied
+        })
     }
 
     async fn run<T: FromRedisValue>(&self, command: impl FnOnce(&Live) -> Cmd) -> Result<T, RedisFault> {
@@ -228,6 +237,9 @@ async fn keep(place: Arc<Place>, endpoint: Endpoint, turns: Arc<Turns>, mut atte
             tracing::warn!(why, "Redis cannot be used; the database stands in until it can");
         }
         place.set(State::Down(format!("Redis: {why}")));
+        if let Err(fault) = turns.stand_in().await {
+            tracing::debug!(reason = fault.reason(), "the database cannot stand in for Redis either");
+        }
         crate::postgres::pause(jittered(failures, &*turns.database.entropy)).await;
         attempt = endpoint.connect_within(CONNECT, &turns).await;
     }

@@ -38,10 +38,11 @@ pub(crate) mod sql {
 const FRESH: Duration = Duration::from_secs(1);
 /// By when every node has seen a change: after [`FRESH`], and by as much as their clocks may differ.
 const SEEN: Duration = Duration::from_secs(2);
-/// How long the database's turn lasts beyond the last request that found Redis wanting.
-const TURN: Duration = Duration::from_secs(4);
-/// A turn with less than this left is prolonged.
-const LEFT: Duration = Duration::from_secs(2);
+/// How long the database's turn lasts when nobody prolongs it. A node does so as long as it cannot reach Redis, whether
+/// requests come or not: a turn that ends and begins anew would have ids refused each time.
+const TURN: Duration = Duration::from_secs(12);
+/// A turn with less than this left is prolonged; longer than the pauses between attempts to connect.
+const LEFT: Duration = Duration::from_secs(7);
 
 /// The turn, as one node knows it.
 pub(super) struct Turns {

@@ -95,5 +95,7 @@ impl ScratchRedis {
 
 async fn connected(url: &str) -> MultiplexedConnection {
     let client = redis::Client::open(url).unwrap_or_else(|error| panic!("{VARIABLE}: {error}"));
-    client.get_multiplexed_async_connection().await.unwrap_or_else(|error| panic!("{VARIABLE}: {error}"))
+    let patient = redis::AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    let connected = client.get_multiplexed_async_connection_with_config(&patient).await;
+    connected.unwrap_or_else(|error| panic!("{VARIABLE}: {error}"))
 }
