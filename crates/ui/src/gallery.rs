@@ -27,6 +27,8 @@ pub struct Samples {
     pub email: String,
     /// An application's name.
     pub application: String,
+    /// A device as people name it.
+    pub device: String,
     /// A host name.
     pub host: String,
     /// What a resource server says of its scope.
@@ -47,6 +49,7 @@ impl Default for Samples {
             person: "Ada Lovelace".into(),
             email: "ada@example.com".into(),
             application: "Acme Notes".into(),
+            device: "Firefox on Linux".into(),
             host: "notes.example.com".into(),
             scope: "Read and change your notes".into(),
             line: "invalid_request: redirect_uri is not registered for this client".into(),
@@ -65,6 +68,7 @@ impl Samples {
             email: "maximiliane.wolfeschlegelsteinhausenbergerdorff+newsletters@subdomain.department.example.org"
                 .into(),
             application: "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk Notes for Enterprise".into(),
+            device: "An application whose makers gave it a name that fills more than one line of any telephone".into(),
             host: "login.staging.eu-central-1.department.subdomain.customer-portal.example.org".into(),
             scope: "Read, change, share, export and delete all notes of yourself and of everybody in the \
                     organizations that you belong to, including those that were archived"
@@ -271,8 +275,8 @@ fn devices(shown: &mut Shown<'_>, s: &Samples) {
     };
     let page = Devices {
         devices: vec![
-            device("ses_1", "Firefox on Linux", LastUse::Now, true),
-            device("ses_2", "Safari on iPhone", LastUse::Minutes(12), false),
+            device("ses_1", &s.device, LastUse::Now, true),
+            device("ses_2", &s.device, LastUse::Minutes(12), false),
             device("ses_3", &s.application, LastUse::Days(1), false),
         ],
         ..Devices::default()

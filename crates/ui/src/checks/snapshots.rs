@@ -3,7 +3,7 @@
 use super::pages;
 use crate::assets;
 
-const KEPT: [&str; 20] = [
+const KEPT: [&str; 21] = [
     "sign-in",
     "sign-in.refused",
     "sign-in.missing",
@@ -18,6 +18,7 @@ const KEPT: [&str; 20] = [
     "sign-out",
     "signed-out.application",
     "account",
+    "devices",
     "change-password.wrong",
     "done.password-set",
     "setup",
