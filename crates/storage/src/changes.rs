@@ -25,10 +25,10 @@ pub(crate) mod sql {
             from change_log where position > $1 order by position limit $2";
         /// Where a SQLite log ends.
         pub(crate) END: shared("followers read across realms") "select position from change_log \
-            order by position desc limit 1";
+            where position > $1 order by position desc limit 1";
         /// Drops old entries.
-        pub(crate) FORGET: shared("entries of every realm go alike") "delete from change_log where position in \
-            (select position from change_log where at < $1 order by at limit $2) returning position";
+        pub(crate) FORGET: shared("entries of every realm go alike") "delete from change_log \
+            where at < $1 and position in (select position from change_log where at < $1 order by at limit $2) returning position";
     }
 }
 
@@ -269,7 +269,7 @@ impl Engine {
             Self::Sqlite(engine) => {
                 let limit = Value::from(MOST);
                 let Position::Sqlite(after) = position else {
-                    let end = engine.get(&sql::END, &[], |row| row.get::<i64>(0))?;
+                    let end = engine.get(&sql::END, &[Value::Int(0)], |row| row.get::<i64>(0))?;
                     let position = Position::Sqlite(end.unwrap_or(0));
                     return Ok(Look { changes: Vec::new(), position, lost: true, database_time: None });
                 };

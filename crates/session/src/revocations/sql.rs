@@ -43,7 +43,7 @@ claviger_storage::statements! {
         where realm_id = $1 and (at, unit_id, kind, subject) > ($2, $3, $4, $5) \
         order by at, unit_id, kind, subject limit 1000";
     /// Entries that concern no token any more.
-    pub(super) EXPIRE: "delete from revocations where realm_id = $1 and (unit_id, kind, subject) in \
+    pub(super) EXPIRE: "delete from revocations where realm_id = $1 and at < $2 and (unit_id, kind, subject) in \
         (select unit_id, kind, subject from revocations where realm_id = $1 and at < $2 order by at limit $3) \
         returning at";
 }
