@@ -71,6 +71,8 @@ both_engines! {
         assert!(set_up(&first).await.is_err(), "a newer link voids the older");
         let admin = set_up(&link).await.unwrap();
         assert!(set_up(&link).await.is_err());
+        let other = account(&house, "bob@example.com").await;
+        house.accounts.assign_role(&house.cx, other, Role::Admin).await.unwrap();
         house.accounts.disable(&house.cx, admin).await.unwrap();
         assert!(house.accounts.open_set_up(&house.cx).await.unwrap().is_none(), "closed for good");
     }
