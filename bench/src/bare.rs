@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use claviger_crypto::jose::{Algorithm, SigningKey};
+use claviger_crypto::jose::{Algorithm, SigningKey, VerifyingKey};
 use claviger_crypto::{base64url, sha256};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
@@ -71,8 +71,13 @@ impl Signer {
         Ok(Self { header: base64url(header.to_string().as_bytes()), key })
     }
 
-    /// A token with the claims of a machine's; `id` makes it another one each time.
-    pub(crate) fn token(&self, id: &[u8]) -> anyhow::Result<String> {
+    /// The key by which its tokens are verified.
+    pub(crate) fn verifying_key(&self) -> VerifyingKey {
+        self.key.verifying_key().clone()
+    }
+
+    /// The claims of a machine's token, as JSON; `id` makes them others each time.
+    pub(crate) fn claims(id: &[u8]) -> anyhow::Result<Vec<u8>> {
         let claims = Claims {
             iss: "https://id.example.com",
             sub: "svc_00000000000000000000000000",
@@ -83,7 +88,12 @@ impl Signer {
             client_id: "bench",
             scope: "notes:read",
         };
-        let mut token = format!("{}.{}", self.header, base64url(&serde_json::to_vec(&claims)?));
+        Ok(serde_json::to_vec(&claims)?)
+    }
+
+    /// A token with such claims.
+    pub(crate) fn token(&self, id: &[u8]) -> anyhow::Result<String> {
+        let mut token = format!("{}.{}", self.header, base64url(&Self::claims(id)?));
         let signature = self.key.sign(token.as_bytes())?;
         token.push('.');
         token.push_str(&base64url(&signature));

@@ -6,12 +6,15 @@
 //! void.
 
 mod bare;
+mod callers;
 mod figure;
 mod group;
+mod introspect;
 mod load;
 mod ours;
 mod place;
 mod refresh;
+mod sessions;
 mod store;
 mod tokens;
 
@@ -30,6 +33,11 @@ impl Found {
     /// A comparison with a bare program.
     pub(crate) fn comparison(comparison: &figure::Comparison) -> Self {
         Self { text: comparison.to_string(), void: comparison.is_void() }
+    }
+
+    /// Times of ours alone.
+    pub(crate) fn timing(timing: &figure::Timing) -> Self {
+        Self { text: timing.to_string(), void: false }
     }
 }
 
@@ -54,6 +62,16 @@ const ROWS: &[Row] = &[
     Row { name: "store-postgres", what: "the same on PostgreSQL", run: || Box::pin(store::postgres()) },
     Row { name: "refresh-sqlite", what: "refresh rotation on SQLite", run: || Box::pin(refresh::sqlite()) },
     Row { name: "refresh-postgres", what: "the same on PostgreSQL", run: || Box::pin(refresh::postgres()) },
+    Row {
+        name: "sessions",
+        what: "from a cookie to a session, with a million of them",
+        run: || Box::pin(sessions::row()),
+    },
+    Row {
+        name: "introspect",
+        what: "introspection of signed and of opaque tokens",
+        run: || Box::pin(introspect::row()),
+    },
 ];
 
 #[allow(clippy::print_stdout, reason = "the figures are what the program is for")]
@@ -81,6 +99,9 @@ async fn serve(name: &str) -> anyhow::Result<()> {
         "bare-refresh-sqlite" => refresh::bare_sqlite().await,
         "bare-refresh-postgres" => refresh::bare_postgres().await,
         "ours-refresh-sqlite" => ours::refresh(place::Engine::Sqlite).await,
+        "bare-introspect-signed" => introspect::bare_signed().await,
+        "bare-introspect-opaque" => introspect::bare_opaque().await,
+        "ours-introspect" => ours::introspect().await,
         "ours-refresh-postgres" => ours::refresh(place::Engine::Postgres).await,
         other => bail!("{other}: there is no such program"),
     }

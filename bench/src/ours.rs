@@ -20,6 +20,7 @@ use claviger_keys::FreshKeys;
 use claviger_notify::Inbox;
 use claviger_oauth::Client;
 use claviger_oauth::clients::{AuthMethod, ClientKind, ClientSettings, GrantType, NewClient};
+use claviger_oauth::resource_servers::{ResourceServerSettings, TokenFormat};
 use claviger_oauth::scope::Scopes;
 use claviger_session::families::{self, NewFamily};
 use tokio::net::TcpListener;
@@ -117,6 +118,26 @@ impl Ours {
 pub(crate) async fn tokens() -> anyhow::Result<()> {
     let ours = Ours::make(Engine::Sqlite).await?;
     ours.client(&ours.cx()?).await?;
+    ours.serve(None).await
+}
+
+/// Introspection: an API with signed tokens, and one with opaque ones.
+pub(crate) async fn introspect() -> anyhow::Result<()> {
+    let ours = Ours::make(Engine::Sqlite).await?;
+    let cx = ours.cx()?;
+    ours.client(&cx).await?;
+    for (audience, token_format) in
+        [("https://signed.example.com", TokenFormat::Jwt), ("https://opaque.example.com", TokenFormat::Opaque)]
+    {
+        let settings = ResourceServerSettings {
+            name: "Notes".to_owned(),
+            scopes: Scopes::parse("notes:read")?,
+            access_life: Some(Duration::from_mins(15)),
+            token_format,
+            revocation_aware: true,
+        };
+        ours.server.services.oauth.create_resource_server(&cx, audience, settings).await?;
+    }
     ours.serve(None).await
 }
 

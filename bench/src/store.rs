@@ -13,6 +13,7 @@ use claviger_storage::{Store, Unit, args, statements};
 use hdrhistogram::Histogram;
 
 use crate::Found;
+use crate::callers::{Draw, round};
 use crate::figure::{Comparison, Figure, Goal, Meter, Rate, now, times};
 use crate::group::Group;
 use crate::place::{Engine, Place, open_sqlite};
@@ -110,16 +111,6 @@ fn row_id(number: u64) -> Id<()> {
     Id::from_bytes(bytes)
 }
 
-/// Uniform draws that cost next to nothing.
-pub(crate) struct Draw(pub(crate) u64);
-
-impl Draw {
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        (self.0 >> 33) % end
-    }
-}
-
 fn unit() -> Unit {
     let at = Timestamp::from_micros(AT);
     Unit::new(UnitId::new(at, &SystemEntropy), REALM, at, None)
@@ -139,40 +130,9 @@ async fn fill(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Has many callers call again and again for one round.
-async fn round<F>(call: impl Fn(u64) -> F + Send + Sync + Clone + 'static) -> anyhow::Result<Figure>
-where
-    F: Future<Output = anyhow::Result<()>> + Send,
-{
-    let meter = Meter::begin(None)?;
-    let end = now() + ROUND;
-    let callers: Vec<_> = (0..CALLERS)
-        .map(|caller| {
-            let call = call.clone();
-            tokio::spawn(async move {
-                let (mut draw, mut times) = (Draw(caller), times());
-                loop {
-                    let began = now();
-                    if began > end {
-                        return Ok::<_, anyhow::Error>(times);
-                    }
-                    call(draw.below(ROWS)).await?;
-                    times.saturating_record(u64::try_from(began.elapsed().as_nanos())?);
-                    tokio::task::consume_budget().await;
-                }
-            })
-        })
-        .collect();
-    let mut all = times();
-    for caller in callers {
-        all.add(caller.await??)?;
-    }
-    meter.end(all.len(), all)
-}
-
 async fn store_reads(store: &Store) -> anyhow::Result<Figure> {
     let store = store.clone();
-    round(move |key| {
+    round(CALLERS, ROUND, ROWS, move |key| {
         let store = store.clone();
         async move {
             let row = store.get(&READ, args![REALM, row_id(key)], |row| {
@@ -186,7 +146,7 @@ async fn store_reads(store: &Store) -> anyhow::Result<Figure> {
 
 async fn store_units(store: &Store, next: &Arc<AtomicU64>) -> anyhow::Result<Figure> {
     let (store, next) = (store.clone(), Arc::clone(next));
-    round(move |key| {
+    round(CALLERS, ROUND, ROWS, move |key| {
         let (store, number) = (store.clone(), next.fetch_add(1, Ordering::Relaxed));
         async move {
             let mut unit = unit();
@@ -234,7 +194,7 @@ fn bare_reader(path: &Path, seed: u64) -> anyhow::Result<Histogram<u64>> {
 
 async fn bare_units(group: &Group, next: &Arc<AtomicU64>) -> anyhow::Result<Figure> {
     let (group, next) = (group.clone(), Arc::clone(next));
-    round(move |key| {
+    round(CALLERS, ROUND, ROWS, move |key| {
         let (group, number) = (group.clone(), next.fetch_add(1, Ordering::Relaxed));
         async move {
             let id = |number| *row_id(number).as_bytes();

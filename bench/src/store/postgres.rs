@@ -10,7 +10,8 @@ use tokio::sync::Semaphore;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Statement};
 
-use super::{AT, FILLING, NAME, REALM, round, row_id};
+use super::{AT, CALLERS, FILLING, NAME, REALM, ROUND, ROWS, row_id};
+use crate::callers::round;
 use crate::figure::Figure;
 
 /// As many as the store under test has.
@@ -73,7 +74,7 @@ impl Bare {
     pub(super) async fn reads(&self) -> anyhow::Result<Figure> {
         let readers = Arc::new(self.readers.clone());
         let turn = Arc::new(AtomicU64::new(0));
-        round(move |key| {
+        round(CALLERS, ROUND, ROWS, move |key| {
             #[allow(clippy::cast_possible_truncation, reason = "a place among four")]
             let place = turn.fetch_add(1, Ordering::Relaxed) as usize % READERS;
             let reader = Arc::clone(&readers[place]);
@@ -90,7 +91,7 @@ impl Bare {
 
     pub(super) async fn units(&self, next: &Arc<AtomicU64>) -> anyhow::Result<Figure> {
         let (writers, next) = (Arc::clone(&self.writers), Arc::clone(next));
-        round(move |key| {
+        round(CALLERS, ROUND, ROWS, move |key| {
             let (writers, number) = (Arc::clone(&writers), next.fetch_add(1, Ordering::Relaxed));
             async move {
                 let _place = writers.places.acquire().await?;
