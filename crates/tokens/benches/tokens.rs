@@ -87,6 +87,7 @@ fn main() {
 
     let mac = MacKey::new(&random_secret(&entropy));
     let ring = OpaqueKeys::new(1, mac.clone());
+    let opaque_token = access_token().seal(&ring);
     let secret = random_secret(&entropy);
     let value = opaque::mint(Kind::RefreshToken, &ring, FamilyId::from_bytes([2; 16]), 1, &secret);
     let forged = format!("{}AAAA", &value.expose()[..value.expose().len() - 4]);
@@ -100,6 +101,13 @@ fn main() {
         case("ES256 verify, bare", || es256.verifying_key().verify(&message, &es_signature)),
         case("ES256 access token, verify", || Verifier::new(&keys, &none).verify(&es_token, &expect, NOW)),
         case("ES256 access token, verify, 1M revoked", || Verifier::new(&keys, &many).verify(&es_token, &expect, NOW)),
+        case("opaque access token, issue", || access_token().seal(&ring)),
+        case("opaque access token, verify", || {
+            Verifier::new(&keys, &none).verify_sealed(&ring, opaque_token.expose(), &expect, NOW)
+        }),
+        case("opaque access token, verify, 1M revoked", || {
+            Verifier::new(&keys, &many).verify_sealed(&ring, opaque_token.expose(), &expect, NOW)
+        }),
         case("RS256 sign, bare", || rs256.sign(&message)),
         case("RS256 access token, issue", || access_token().sign(&rs256)),
         case("RS256 verify, bare", || rs256.verifying_key().verify(&message, &rs_signature)),
@@ -125,6 +133,9 @@ fn main() {
         ("ES256 sign, bare", "ES256 access token, issue", "issue ES256"),
         ("ES256 verify, bare", "ES256 access token, verify", "verify ES256"),
         ("ES256 verify, bare", "ES256 access token, verify, 1M revoked", "verify ES256, 1M revoked"),
+        ("ES256 sign, bare", "opaque access token, issue", "issue opaque, beside ES256"),
+        ("ES256 verify, bare", "opaque access token, verify", "verify opaque, beside ES256"),
+        ("ES256 verify, bare", "opaque access token, verify, 1M revoked", "verify opaque, 1M revoked, beside ES256"),
         ("RS256 sign, bare", "RS256 access token, issue", "issue RS256"),
         ("RS256 verify, bare", "RS256 access token, verify", "verify RS256"),
     ] {

@@ -39,6 +39,14 @@ fn verify_at(token: &str, expect: &Expectation, now: Timestamp) -> Result<Verifi
     Verifier::new(&keys_of(ISSUER), &RevocationSet::new()).verify(token, expect, now)
 }
 
+fn ring() -> opaque::OpaqueKeys {
+    opaque::OpaqueKeys::new(1, MacKey::new(&Secret::new([9; 32])))
+}
+
+fn verify_sealed_at(token: &str, expect: &Expectation, now: Timestamp) -> Result<VerifiedToken, Refusal> {
+    Verifier::new(&keys_of(ISSUER), &RevocationSet::new()).verify_sealed(&ring(), token, expect, now)
+}
+
 fn refusal(token: &str) -> Refusal {
     verify_at(token, &api(), NOW).unwrap_err()
 }
@@ -140,9 +148,10 @@ fn what_is_issued_is_verified_and_says_the_same() {
     let mut extra = ExtraClaims::default();
     extra.insert("roles", json!(["clerk"])).unwrap();
     let issued = AccessToken { extra: Some(&extra), ..an_access_token() };
-    for algorithm in Algorithm::ALL {
-        let token = issued.sign(key(algorithm)).unwrap();
-        let verified = verify_at(&token, &api(), NOW).unwrap();
+    let signed = Algorithm::ALL.map(|algorithm| issued.sign(key(algorithm)).unwrap());
+    let verified = signed.map(|token| verify_at(&token, &api(), NOW).unwrap());
+    let sealed = verify_sealed_at(issued.seal(&ring()).expose(), &api(), NOW).unwrap();
+    for verified in verified.into_iter().chain([sealed]) {
         let claims = verified.claims();
         assert_eq!(verified.token_type(), TokenType::Access);
         assert_eq!(
@@ -150,6 +159,7 @@ fn what_is_issued_is_verified_and_says_the_same() {
             (ISSUER, Some("usr_1"), &[API.to_owned()][..])
         );
         assert_eq!((claims.iat, claims.exp, claims.ep), (issued.iat, issued.exp, issued.ep));
+        assert_eq!((claims.auth_time, claims.acr.as_deref()), (issued.auth_time, issued.acr));
         assert_eq!(claims.sid, issued.sid.map(|id| id.to_string()));
         assert_eq!(claims.fam, issued.fam.map(|id| id.to_string()));
         assert_eq!(claims.org_id, issued.org_id.map(|id| id.to_string()));
@@ -389,7 +399,7 @@ fn a060_no_kind_of_token_is_ever_taken_for_another() {
     // The worst case: one issuer, one key, one name for API and client alike.
     const NAME: &str = "https://everything.test";
     let secret = Secret::new([5; 32]);
-    let ring = opaque::OpaqueKeys::new(1, MacKey::new(&Secret::new([9; 32])));
+    let ring = ring();
     let jwt = |typ: Option<&str>, mut claims: Value| {
         let mut header = header("ES256", "");
         match typ {
@@ -412,13 +422,14 @@ fn a060_no_kind_of_token_is_ever_taken_for_another() {
         ("untyped", jwt(None, json!({}))),
         ("DPoP proof", jwt(Some("dpop+jwt"), json!({"htm": "POST", "htu": ISSUER, "ath": "h"}))),
         ("request object", jwt(Some("oauth-authz-req+jwt"), json!({}))),
+        ("opaque access", AccessToken { aud: NAME, ..an_access_token() }.seal(&ring).expose().clone()),
         ("introspection", jwt(Some("token-introspection+jwt"), json!({}))),
         ("security event", jwt(Some("secevent+jwt"), json!({}))),
     ];
     let minted = opaque::Kind::ALL.map(|kind| opaque::mint(kind, &ring, FamilyId::from_bytes([1; 16]), 1, &secret));
     tokens
         .extend(opaque::Kind::ALL.map(opaque::Kind::prefix).into_iter().zip(minted.map(|text| text.expose().clone())));
-    assert_eq!(tokens.len(), 10 + opaque::Kind::ALL.len());
+    assert_eq!(tokens.len(), 11 + opaque::Kind::ALL.len());
 
     let expectations = [
         ("access", Expectation::access_token([NAME]).unwrap()),
@@ -430,6 +441,9 @@ fn a060_no_kind_of_token_is_ever_taken_for_another() {
         for (expected, expectation) in &expectations {
             let accepted = verify_at(token, expectation, NOW).is_ok();
             assert_eq!(accepted, presented == expected, "{presented} presented as {expected}");
+            let accepted = verify_sealed_at(token, expectation, NOW).is_ok();
+            let opaque = *presented == "opaque access" && *expected == "access";
+            assert_eq!(accepted, opaque, "{presented} presented as opaque {expected}");
         }
         let (keys, revoked) = (keys_of(ISSUER), RevocationSet::new());
         let hint = Verifier::new(&keys, &revoked).verify_hint(token, NOW).is_ok();
@@ -578,6 +592,37 @@ fn every_revocation_reaches_the_token_and_a_later_epoch_frees_the_next() {
     let revoked = RevocationSet::new();
     revoked.insert(Revocation::User { sub: "usr_1", epoch: 3 }, NOW.plus(5 * MINUTE));
     assert!(Verifier::new(&keys, &revoked).verify(&token, &api(), NOW).is_ok());
+}
+
+#[test]
+fn a_sealed_token_stands_every_check_that_a_signed_one_does() {
+    let token = an_access_token();
+    let late = NOW.plus(5 * MINUTE);
+    for (token, now, refused) in [
+        (AccessToken { iss: "https://id.test/realms/other", ..token.clone() }, NOW, Refusal::Issuer),
+        (AccessToken { aud: "https://other.test", ..token.clone() }, NOW, Refusal::Audience),
+        (AccessToken { aud: "", ..token.clone() }, NOW, Refusal::Audience),
+        (AccessToken { iat: late, exp: late.plus(MINUTE), ..token.clone() }, NOW, Refusal::NotYet),
+        (token.clone(), late, Refusal::Expired),
+    ] {
+        let sealed = token.seal(&ring());
+        assert_eq!(verify_sealed_at(sealed.expose(), &api(), now), Err(refused));
+        assert_eq!(verify_at(&token.sign(es256()).unwrap(), &api(), now), Err(refused), "as for a signed one");
+    }
+    let (keys, sealed) = (keys_of(ISSUER), token.seal(&ring()));
+    let revoked = RevocationSet::new();
+    revoked.insert(Revocation::Token(token.jti), NOW.plus(5 * MINUTE));
+    let verdict = Verifier::new(&keys, &revoked).verify_sealed(&ring(), sealed.expose(), &api(), NOW);
+    assert_eq!(verdict, Err(Refusal::Revoked(RevokedBy::Token)));
+    let other = opaque::OpaqueKeys::new(2, MacKey::new(&Secret::new([8; 32])));
+    for (text, ring, refused) in [
+        (sealed.expose().clone(), &other, Refusal::Key),
+        ("cvat_!".to_owned(), &other, Refusal::Shape),
+        ("x".repeat(20_000), &other, Refusal::Size),
+    ] {
+        let verdict = Verifier::new(&keys, &revoked).verify_sealed(ring, &text, &api(), NOW);
+        assert_eq!(verdict, Err(refused));
+    }
 }
 
 #[test]
