@@ -45,15 +45,25 @@ impl Browser {
 
     /// Nothing, if the server died over it.
     pub(crate) fn ask(&mut self, method: &str, path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
+        self.send(None, method, path, fields)
+    }
+
+    /// The same with an access token.
+    pub(crate) fn ask_as(&mut self, token: &str, method: &str, path: &str) -> Option<Answer> {
+        self.send(Some(token), method, path, &[])
+    }
+
+    fn send(&mut self, token: Option<&str>, method: &str, path: &str, fields: &[(&str, &str)]) -> Option<Answer> {
         let encoded = |text: &str| text.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02x}"));
         let body =
             fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect::<Vec<_>>().join("&");
         let cookies = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
         let from = self.from.as_ref().map_or_else(String::new, |from| format!("X-Forwarded-For: {from}\r\n"));
+        let token = token.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
         let mut stream = TcpStream::connect(self.address).ok()?;
         write!(
             stream,
-            "{method} {path} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n{from}Cookie: {cookies}\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n{from}{token}Cookie: {cookies}\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
             self.address.port(),
             body.len()

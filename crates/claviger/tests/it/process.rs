@@ -27,17 +27,22 @@ pub(crate) struct Server {
 impl Server {
     /// Serves on free ports with its data in `folder`.
     pub(crate) fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
-        Self::run("serve", folder, variables)
+        Self::run("serve", "127.0.0.1:0", folder, variables)
+    }
+
+    /// Serves on this address: a server that is started again keeps its issuer only if it keeps its port.
+    pub(crate) fn start_at(folder: &Path, listen: &str, variables: &[(&str, &str)]) -> Self {
+        Self::run("serve", listen, folder, variables)
     }
 
     /// Runs the development server on free ports with its data in `folder`.
     pub(crate) fn develop(folder: &Path) -> Self {
-        Self::run("dev", folder, &[])
+        Self::run("dev", "127.0.0.1:0", folder, &[])
     }
 
-    fn run(what: &str, folder: &Path, variables: &[(&str, &str)]) -> Self {
+    fn run(what: &str, listen: &str, folder: &Path, variables: &[(&str, &str)]) -> Self {
         let mut command = claviger(folder);
-        command.args([what, "--listen", "127.0.0.1:0", "--data", "data", "--json"]).envs(variables.iter().copied());
+        command.args([what, "--listen", listen, "--data", "data", "--json"]).envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary runs");
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("a line");
