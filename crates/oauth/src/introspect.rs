@@ -8,7 +8,7 @@ use claviger_audit::{Cx, Event, refused};
 use claviger_crypto::sealed;
 use claviger_kernel::{Secret, Unavailable};
 use claviger_session::families::{self, FamilyError, RetryRule};
-use claviger_tokens::{Expectation, Refusal, VerifiedToken, Verifier};
+use claviger_tokens::{Expectation, KeySet, Refusal, VerifiedToken, Verifier};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -67,7 +67,7 @@ impl OAuth {
         let judged = if is_refresh_token(token) {
             self.introspect_refresh_token(cx, client, token).await?
         } else {
-            self.introspect_access_token(cx, client, token)?
+            self.introspect_access_token(cx, client, token).await?
         };
         Ok(judged.unwrap_or_else(|why| {
             refused(cx, &Event::new("introspected_inactive", client.id).with("why", why));
@@ -75,13 +75,13 @@ impl OAuth {
         }))
     }
 
-    fn introspect_access_token(
+    async fn introspect_access_token(
         &self,
         cx: &Cx,
         client: &Client,
         token: &str,
     ) -> Result<Result<Introspection, String>, Unavailable> {
-        let verified = match self.own_access_token(cx, token)? {
+        let verified = match self.own_access_token(cx, token).await? {
             Ok(verified) => verified,
             Err(reason) => return Ok(Err(reason.to_string())),
         };
@@ -145,17 +145,24 @@ impl OAuth {
         }))
     }
 
-    /// Verifies an access token of this realm in either format, for whatever API it is: memory alone is asked.
-    pub(crate) fn own_access_token(&self, cx: &Cx, token: &str) -> Result<Result<VerifiedToken, Refusal>, Unavailable> {
+    /// Verifies an access token of this realm in either format, for whatever API it is: memory alone is asked, unless its
+    /// key is unknown.
+    pub(crate) async fn own_access_token(
+        &self,
+        cx: &Cx,
+        token: &str,
+    ) -> Result<Result<VerifiedToken, Refusal>, Unavailable> {
         let realm = self.realm(cx)?;
-        let keys = self.key_set(cx)?;
-        let revoked = self.revocations.of(cx.realm());
-        let verifier = Verifier::new(&keys, &revoked).clock_skew(realm.settings.tokens.clock_skew);
         let expect = Expectation::access_token_at_issuer();
-        if token.starts_with(sealed::PREFIX) {
-            return Ok(verifier.verify_sealed(&*self.opaque(cx)?, token, &expect, cx.now()));
-        }
-        Ok(verifier.verify(token, &expect, cx.now()))
+        let verify = |keys: &KeySet| {
+            let revoked = self.revocations.of(cx.realm());
+            let verifier = Verifier::new(keys, &revoked).clock_skew(realm.settings.tokens.clock_skew);
+            if token.starts_with(sealed::PREFIX) {
+                return Ok(verifier.verify_sealed(&*self.opaque(cx)?, token, &expect, cx.now()));
+            }
+            Ok(verifier.verify(token, &expect, cx.now()))
+        };
+        self.with_keys(cx, verify).await
     }
 }
 

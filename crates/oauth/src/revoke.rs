@@ -56,7 +56,7 @@ impl OAuth {
     }
 
     async fn revoke_access_token(&self, cx: &Cx, client: &Client, token: &str) -> Result<(), TokenError> {
-        let verified = match self.own_access_token(cx, token)? {
+        let verified = match self.own_access_token(cx, token).await? {
             Ok(verified) => verified,
             Err(reason) => return nothing_to_revoke(cx, client, &reason.to_string()),
         };

@@ -25,14 +25,14 @@ impl OAuth {
     pub(crate) async fn with_keys<T>(
         &self,
         cx: &Cx,
-        verify: impl Fn(&KeySet) -> Result<T, Refusal>,
+        verify: impl Fn(&KeySet) -> Result<Result<T, Refusal>, Unavailable>,
     ) -> Result<Result<T, Refusal>, Unavailable> {
-        let verified = verify(&*self.key_set(cx)?);
+        let verified = verify(&*self.key_set(cx)?)?;
         if !matches!(verified, Err(Refusal::Key)) {
             return Ok(verified);
         }
         self.ring.caught_up().await?;
-        Ok(verify(&*self.key_set(cx)?))
+        verify(&*self.key_set(cx)?)
     }
 
     /// Verifies an access token that was issued for the provider itself, and that nothing behind it has ended.
@@ -42,7 +42,7 @@ impl OAuth {
         let verify = |keys: &KeySet| {
             let revoked = self.revocations.of(cx.realm());
             let verifier = Verifier::new(keys, &revoked).clock_skew(realm.settings.tokens.clock_skew);
-            verifier.verify(token, &expect, cx.now())
+            Ok(verifier.verify(token, &expect, cx.now()))
         };
         let token = self.with_keys(cx, verify).await?.map_err(|reason| {
             refused(cx, &Event::new("access_token_refused", realm.id).with("why", reason.to_string()));

@@ -1,6 +1,7 @@
 //! OAuth 2.0 and OpenID Connect, as clients see them.
 
 mod codes;
+mod keys;
 mod logout;
 mod redirects;
 mod refresh;

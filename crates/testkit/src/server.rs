@@ -9,7 +9,7 @@ use claviger::config::{self, Flag, Settings};
 use claviger::{Ambient, Server, Services};
 use claviger_authenticators::password::{HashParameters, HashSettings};
 use claviger_http::base::{Route, Shutdown, serve};
-use claviger_kernel::{ManualClock, SeededEntropy, SystemReason};
+use claviger_kernel::{ManualClock, SeededEntropy, SystemReason, Timestamp};
 use claviger_notify::Inbox;
 use claviger_storage::scratch::{self, Engine, Scratch};
 use tokio::net::TcpListener;
@@ -127,6 +127,27 @@ impl TestServer {
         let realm = services.tenancy.by_name(realm).expect("a realm of this name");
         let cx = services.system(realm.id, SystemReason::DELIVERY);
         services.notifier.deliver(&cx).await.expect("messages are delivered");
+    }
+
+    /// Does what a node does every few seconds: looks at the change log, and tells that it lives.
+    ///
+    /// # Panics
+    /// If the store does not answer.
+    pub async fn beat(&self) {
+        let Services { store, nodes, .. } = self.services();
+        store.catch_up().await.expect("the change log is read");
+        nodes.beat(Timestamp::default()).await.expect("the node tells that it lives");
+    }
+
+    /// Sets the clock to the database's time.
+    ///
+    /// # Panics
+    /// If the store does not answer.
+    pub async fn set_clock_right(&self) {
+        self.beat().await;
+        let seen = claviger_storage::nodes::live(&self.services().store).await.expect("the nodes are listed");
+        self.clock().set(seen[0].seen_at);
+        self.beat().await;
     }
 
     /// The clock, moved by hand.
