@@ -45,8 +45,5 @@ impl Surfaces {
 
 /// Every route of the hosted pages, the account and the provider.
 pub fn routes(surfaces: &Arc<Surfaces>) -> Routes {
-    pages::routes(surfaces)
-        .merge(account::routes(surfaces))
-        .merge(api::routes(surfaces))
-        .merge(oidc::routes(surfaces))
+    pages::routes(surfaces).merge(account::routes(surfaces)).merge(api::routes(surfaces)).merge(oidc::routes(surfaces))
 }

@@ -98,7 +98,9 @@ impl OAuth {
         // A family of this surface belongs to its session, so nothing here is offline; and management is asked for by name.
         let here = allowed.filtered(|scope| scope != "offline_access" && scope != MANAGE);
         let scopes = match self.known_resource_server(cx, &audience).await? {
-            Some(server) => here.filtered(|scope| server.settings.scopes.contains(scope) || STANDARD_SCOPES.contains(&scope)),
+            Some(server) => {
+                here.filtered(|scope| server.settings.scopes.contains(scope) || STANDARD_SCOPES.contains(&scope))
+            }
             None => here,
         };
         Ok(Asked { scopes, audience })
@@ -180,7 +182,9 @@ impl OAuth {
         let tokens = self.refresh(cx, &app.0, &request).await?;
         let keys = self.opaque(cx)?;
         let next = tokens.refresh_token.as_ref().and_then(|token| {
-            opaque::parse(opaque::Kind::RefreshToken, token.expose(), &keys).ok().map(|opaque| opaque.id::<kind::Family>())
+            opaque::parse(opaque::Kind::RefreshToken, token.expose(), &keys)
+                .ok()
+                .map(|opaque| opaque.id::<kind::Family>())
         });
         let family = match next {
             Some(id) => families::by_id(cx, id).await?,

@@ -14,4 +14,10 @@ pub use revocations::Revocations;
 pub use sessions::{Opened, Session};
 
 /// Every statement of this crate, folder by folder, for the statement suite.
-pub static STATEMENTS: &[&[&claviger_storage::Sql]] = &[families::sql::ALL, revocations::sql::ALL, sessions::sql::ALL, sessions::listed::of_user::ALL, sessions::listed::sql::ALL];
+pub static STATEMENTS: &[&[&claviger_storage::Sql]] = &[
+    families::sql::ALL,
+    revocations::sql::ALL,
+    sessions::sql::ALL,
+    sessions::listed::of_user::ALL,
+    sessions::listed::sql::ALL,
+];

@@ -4,9 +4,9 @@
 use crate::dev::{DemoHome, DemoTokens, GalleryIndex, Inbox, InboxEntry, InboxMessage, Welcome};
 use crate::{
     Application, ChangePassword, CheckMail, Chrome, CodeFor, CodeProblem, Consent, DeviceEntry, Devices, DevicesDone,
-    Done, EmailProblem, ErrorKind, ErrorPage, FormPost, Landing, LastUse, LogoutConfirm, NameProblem, NewPasswordProblem, Notice, Page, PasswordProblem,
-    Problem, RecoverPassword, RecoverRequest, RequestedScope, Setup, SetupClosed, SignIn, SignUp, SignedOut,
-    WebAddress,
+    Done, EmailProblem, ErrorKind, ErrorPage, FormPost, Landing, LastUse, LogoutConfirm, NameProblem,
+    NewPasswordProblem, Notice, Page, PasswordProblem, Problem, RecoverPassword, RecoverRequest, RequestedScope, Setup,
+    SetupClosed, SignIn, SignUp, SignedOut, WebAddress,
 };
 
 /// A page in one state.

@@ -45,7 +45,9 @@ pub(super) fn waiting(visit: &Visit<'_>, flow: &Flow, delivery: Delivery, done: 
     let email = match &flow.state {
         State::SignIn { email } => Some(email.as_str()).filter(|email| !email.is_empty()),
         State::ConfirmSignUp(pending) => Some(pending.email.as_str()),
-        State::ConfirmAddress { email } | State::ConfirmReset { email } | State::NewPassword { email, .. } => Some(email.as_str()),
+        State::ConfirmAddress { email } | State::ConfirmReset { email } | State::NewPassword { email, .. } => {
+            Some(email.as_str())
+        }
         State::SignUp | State::Recover => None,
     };
     let body = Waiting {

@@ -44,11 +44,7 @@ impl<'a> Door<'a> {
     ///
     /// # Errors
     /// 403 `unknown_client`, `origin_not_registered`.
-    pub(super) async fn open(
-        surfaces: &'a Surfaces,
-        request: &'a Request,
-        client_id: &str,
-    ) -> Result<Self, Refusal> {
+    pub(super) async fn open(surfaces: &'a Surfaces, request: &'a Request, client_id: &str) -> Result<Self, Refusal> {
         let cx = surfaces.cx(request);
         let Some(app) = surfaces.oauth.first_party(&cx, client_id).await? else {
             let detail = "client_id must name a public first-party client of this realm that may refresh.";

@@ -28,7 +28,9 @@ pub(super) const fn name_of(state: &State) -> &'static str {
 /// An input that was not taken; the flow stays where it is.
 pub(super) fn step(error: StepError, flow: &Flow) -> Refusal {
     match error {
-        StepError::Wrong => again("sign_in_refused", "The address or the password is wrong, or signing in is not possible."),
+        StepError::Wrong => {
+            again("sign_in_refused", "The address or the password is wrong, or signing in is not possible.")
+        }
         StepError::Address => {
             again("email_refused", "A value is no good.").at("/email", "This is not one e-mail address.")
         }
@@ -40,9 +42,11 @@ pub(super) fn step(error: StepError, flow: &Flow) -> Refusal {
             let detail = "This is not the code from the newest mail, or it is no longer good. Ask for another.";
             again("code_refused", "A value is no good.").at("/code", detail)
         }
-        StepError::Closed => {
-            Refusal::new(ErrorClass::Denied, "sign_up_closed", "Nobody can sign up here; ask the operator for an account.")
-        }
+        StepError::Closed => Refusal::new(
+            ErrorClass::Denied,
+            "sign_up_closed",
+            "Nobody can sign up here; ask the operator for an account.",
+        ),
         StepError::Limited => too_many(),
         StepError::OutOfTurn => {
             let detail = format!("That is not what was asked. The flow waits at {}.", name_of(&flow.state));
@@ -71,9 +75,13 @@ pub(super) fn change(error: ChangeError) -> Refusal {
 pub(super) fn tokens(error: TokenError) -> Refusal {
     match error {
         TokenError::Unavailable(fault) => fault.into(),
-        TokenError::TooMany => Refusal::new(ErrorClass::Limited, "too_many_refreshes", "Too many requests; wait a moment.")
-            .retry_after(Duration::from_secs(1)),
-        TokenError::InvalidScope => Refusal::malformed("invalid_scope", error.to_string()).at("/scope", error.to_string()),
+        TokenError::TooMany => {
+            Refusal::new(ErrorClass::Limited, "too_many_refreshes", "Too many requests; wait a moment.")
+                .retry_after(Duration::from_secs(1))
+        }
+        TokenError::InvalidScope => {
+            Refusal::malformed("invalid_scope", error.to_string()).at("/scope", error.to_string())
+        }
         TokenError::InvalidTarget => {
             Refusal::malformed("invalid_target", error.to_string()).at("/resource", error.to_string())
         }

@@ -189,7 +189,8 @@ impl<'a> Walk<'a> {
             return Ok(self.visit.browser().await?);
         }
         // A program is not what its HTTP library says of itself.
-        let plain = |text: &&str| !text.trim().is_empty() && text.chars().count() <= 100 && !text.contains(char::is_control);
+        let plain =
+            |text: &&str| !text.trim().is_empty() && text.chars().count() <= 100 && !text.contains(char::is_control);
         let label = self.common.device.filter(plain).unwrap_or(&self.door.app.client().name);
         Ok(Browser { device: Device { label: label.to_owned() }, ..Browser::default() })
     }

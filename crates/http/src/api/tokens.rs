@@ -16,7 +16,7 @@ use crate::pages::{SESSION, Visit};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Refresh {
+struct Renew {
     client_id: String,
     #[serde(default)]
     delivery: Delivery,
@@ -26,12 +26,12 @@ struct Refresh {
 
 /// POST: another access token. The rules are those of the token endpoint, retries and reuse included.
 pub(super) async fn refresh(surfaces: Arc<Surfaces>, request: Request) -> Result<Reply, Refusal> {
-    let body: Refresh = request.json()?;
+    let body: Renew = request.json()?;
     let door = Door::open(&surfaces, &request, &body.client_id).await?;
     door.tell(refreshed(&door, &body).await)
 }
 
-async fn refreshed(door: &Door<'_>, body: &Refresh) -> Result<Reply, Refusal> {
+async fn refreshed(door: &Door<'_>, body: &Renew) -> Result<Reply, Refusal> {
     let token = sent(door, body.delivery, body.refresh_token.as_ref())?.ok_or_else(problems::signed_out)?;
     let oauth = &door.surfaces.oauth;
     let issued = oauth.refresh_first_party(&door.cx, &door.app, &token, body.scope.as_deref()).await;
@@ -96,14 +96,19 @@ pub(super) fn forgotten(door: &Door<'_>, visit: &Visit<'_>, reply: Reply) -> Rep
 }
 
 /// The refresh token, from where this application sends it.
-fn sent(door: &Door<'_>, delivery: Delivery, named: Option<&Secret<String>>) -> Result<Option<Secret<String>>, Refusal> {
+fn sent(
+    door: &Door<'_>,
+    delivery: Delivery,
+    named: Option<&Secret<String>>,
+) -> Result<Option<Secret<String>>, Refusal> {
     door.deliver(delivery)?;
     match (delivery, named) {
         (Delivery::Cookie, None) => Ok(door.refresh_token()),
         (Delivery::Body, Some(token)) => Ok(Some(token.clone())),
         (Delivery::Cookie, Some(_)) => {
             let detail = "The refresh token comes in its cookie; only with \"delivery\": \"body\" does it stand here.";
-            Err(Refusal::malformed("invalid_body", "A member of the body is not what it must be.").at("/refresh_token", detail))
+            Err(Refusal::malformed("invalid_body", "A member of the body is not what it must be.")
+                .at("/refresh_token", detail))
         }
         (Delivery::Body, None) => {
             let detail = "With \"delivery\": \"body\" the refresh token stands here.";

@@ -141,8 +141,8 @@ tests! {
 
     async fn tokens_are_for_the_api_that_is_asked_for(t: TestServer) {
         user(&t, ADA).await;
-        let api = json!({ "audience": "https://notes.test", "name": "Notes", "scopes": "notes:read" });
-        assert_eq!(t.operator().post_json("/api/v1/resource-servers", &api).await.status(), 201);
+        let api = json!({ "audience": "https://notes.test", "name": "Notes", "scopes": ["notes:read"] });
+        crate::people::created(&t.operator().post_json("/api/v1/resource-servers", &api).await);
         let app = single_page_app(&t).await;
         let mut page = Script::new(t.browser(), &app);
         let body = json!({ "email": ADA, "password": PASSWORD, "resource": "https://notes.test", "scope": "notes:read" });

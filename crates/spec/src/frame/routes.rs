@@ -23,13 +23,14 @@ fn table(routes: &[Route]) -> String {
         .map(|route| {
             let yes = |flag: bool, word: &str| if flag { format!(" {word}") } else { String::new() };
             format!(
-                "{} {} {:?} {:?} {:?}{}{}{}{}{}",
+                "{} {} {:?} {:?} {:?}{}{}{}{}{}{}",
                 route.path,
                 route.method,
                 route.kind,
                 route.access,
                 route.body,
                 yes(route.reads_cookie, "cookie"),
+                yes(route.same_site, "same-site"),
                 yes(route.changes_state, "changes"),
                 yes(route.server_wide, "server-wide"),
                 yes(route.any_host, "any-host"),
