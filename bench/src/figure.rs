@@ -171,6 +171,12 @@ fn together(figures: &[Figure]) -> Histogram<u64> {
     all
 }
 
+/// Quantiles of times as text, in milliseconds.
+pub(crate) fn millis(times: &Histogram<u64>) -> String {
+    let at = |quantile| micros(times.value_at_quantile(quantile)) / 1000.0;
+    format!("p50 {:.1} ms, p99 {:.1} ms, p99.9 {:.1} ms, most {:.1} ms", at(0.5), at(0.99), at(0.999), at(1.0))
+}
+
 fn percent(quantile: f64) -> String {
     format!("{:.1}", quantile * 100.0).trim_end_matches(".0").to_owned()
 }

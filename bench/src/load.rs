@@ -65,8 +65,14 @@ pub(crate) struct Program {
 impl Program {
     /// Starts this program again as the server called `name`.
     pub(crate) async fn start(name: &str) -> anyhow::Result<Self> {
+        Self::start_with(name, &[]).await
+    }
+
+    /// The same, with more in its environment.
+    pub(crate) async fn start_with(name: &str, environment: &[(&str, String)]) -> anyhow::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["serve", name])
+            .envs(environment.iter().map(|(name, value)| (*name, value)))
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -111,13 +117,27 @@ impl Program {
     }
 }
 
+/// A connection that asks what it is told to, one request after the other.
+pub(crate) struct Line(Connection<()>);
+
+impl Line {
+    pub(crate) async fn open(program: &Program) -> anyhow::Result<Self> {
+        Ok(Self(Connection::open(&program.ready, ()).await?))
+    }
+
+    /// The answer's body.
+    pub(crate) async fn ask(&mut self, path: &'static str, form: String) -> anyhow::Result<Bytes> {
+        self.0.send(Ask { path, authorization: None, form: form.into() }).await
+    }
+}
+
 struct Connection<C> {
     sender: hyper::client::conn::http1::SendRequest<Full<Bytes>>,
     host: String,
     caller: C,
 }
 
-impl<C: Caller> Connection<C> {
+impl<C> Connection<C> {
     async fn open(ready: &Ready, caller: C) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(ready.address).await?;
         stream.set_nodelay(true)?;
@@ -126,6 +146,22 @@ impl<C: Caller> Connection<C> {
         Ok(Self { sender, host: ready.host.clone(), caller })
     }
 
+    async fn send(&mut self, ask: Ask) -> anyhow::Result<Bytes> {
+        let mut request = Request::post(ask.path)
+            .header(header::HOST, &self.host)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(value) = ask.authorization {
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        let answer = self.sender.send_request(request.body(Full::new(ask.form))?).await?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await?.to_bytes();
+        ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
+        Ok(body)
+    }
+}
+
+impl<C: Caller> Connection<C> {
     async fn until(mut self, stop: Arc<AtomicBool>) -> anyhow::Result<(Histogram<u64>, C)> {
         let mut times = times();
         while !stop.load(Ordering::Relaxed) {
@@ -138,16 +174,7 @@ impl<C: Caller> Connection<C> {
 
     async fn once(&mut self) -> anyhow::Result<()> {
         let ask = self.caller.ask();
-        let mut request = Request::post(ask.path)
-            .header(header::HOST, &self.host)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        if let Some(value) = ask.authorization {
-            request = request.header(header::AUTHORIZATION, value);
-        }
-        let answer = self.sender.send_request(request.body(Full::new(ask.form))?).await?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await?.to_bytes();
-        ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
+        let body = self.send(ask).await?;
         self.caller.answered(&body)
     }
 }

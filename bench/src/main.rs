@@ -13,6 +13,7 @@ mod introspect;
 mod load;
 mod ours;
 mod place;
+mod propagation;
 mod refresh;
 mod sessions;
 mod store;
@@ -33,6 +34,11 @@ impl Found {
     /// A comparison with a bare program.
     pub(crate) fn comparison(comparison: &figure::Comparison) -> Self {
         Self { text: comparison.to_string(), void: comparison.is_void() }
+    }
+
+    /// What fits neither form.
+    pub(crate) const fn text(text: String) -> Self {
+        Self { text, void: false }
     }
 
     /// Times of ours alone.
@@ -72,6 +78,11 @@ const ROWS: &[Row] = &[
         what: "introspection of signed and of opaque tokens",
         run: || Box::pin(introspect::row()),
     },
+    Row {
+        name: "propagation",
+        what: "from a revocation to the refusal on another node",
+        run: || Box::pin(propagation::row()),
+    },
 ];
 
 #[allow(clippy::print_stdout, reason = "the figures are what the program is for")]
@@ -101,6 +112,7 @@ async fn serve(name: &str) -> anyhow::Result<()> {
         "ours-refresh-sqlite" => ours::refresh(place::Engine::Sqlite).await,
         "bare-introspect-signed" => introspect::bare_signed().await,
         "bare-introspect-opaque" => introspect::bare_opaque().await,
+        "ours-node" => ours::node().await,
         "ours-introspect" => ours::introspect().await,
         "ours-refresh-postgres" => ours::refresh(place::Engine::Postgres).await,
         other => bail!("{other}: there is no such program"),

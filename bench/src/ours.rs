@@ -27,6 +27,7 @@ use tokio::net::TcpListener;
 
 use crate::load::Ready;
 use crate::place::{Engine, Place};
+use crate::propagation;
 use crate::refresh::{FAMILIES, USERS};
 
 const SECRET: &str = "a-secret-for-the-benchmark-and-nothing-else";
@@ -36,14 +37,25 @@ pub(crate) struct Ours {
     pub(crate) server: Arc<Server>,
     pub(crate) place: Place,
     listener: TcpListener,
+    host: String,
 }
 
 impl Ours {
     pub(crate) async fn make(engine: Engine) -> anyhow::Result<Self> {
         let place = Place::make(engine).await?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let public_url = format!("http://localhost:{}", listener.local_addr()?.port());
+        let host = format!("localhost:{}", listener.local_addr()?.port());
         let data = place.folder.path().display().to_string();
+        Self::open(place, listener, host, data).await
+    }
+
+    /// One of several nodes, which share a database, a data folder and a public address.
+    pub(crate) async fn node(place: Place, data: String) -> anyhow::Result<Self> {
+        Self::open(place, TcpListener::bind("127.0.0.1:0").await?, "localhost:8080".to_owned(), data).await
+    }
+
+    async fn open(place: Place, listener: TcpListener, host: String, data: String) -> anyhow::Result<Self> {
+        let public_url = format!("http://{host}");
         let flags = [("data", data), ("public_url", public_url.clone())];
         let settings = config::load(None, [], flags.map(|(key, value)| Flag { name: key, key, value }))?;
         let ambient = Ambient {
@@ -54,7 +66,7 @@ impl Ours {
             transport: Arc::new(Inbox::new()),
         };
         let server = Server::assemble(&settings, public_url.parse()?, place.store.clone(), ambient).await?;
-        Ok(Self { server: Arc::new(server), place, listener })
+        Ok(Self { server: Arc::new(server), place, listener, host })
     }
 
     /// The context of the demonstration's maker in the realm `main`.
@@ -108,7 +120,7 @@ impl Ours {
         let shutdown = Shutdown::new();
         let stop = shutdown.clone();
         tokio::spawn(async move { working.work(&stop).await });
-        Ready { address, host: format!("localhost:{}", address.port()), material }.announce()?;
+        Ready { address, host: self.host, material }.announce()?;
         listen(vec![Listener::Tcp(self.listener)], Arc::clone(&self.server.public), shutdown).await;
         Ok(())
     }
@@ -137,6 +149,17 @@ pub(crate) async fn introspect() -> anyhow::Result<()> {
             revocation_aware: true,
         };
         ours.server.services.oauth.create_resource_server(&cx, audience, settings).await?;
+    }
+    ours.serve(None).await
+}
+
+/// A node of several. The first one makes the client.
+pub(crate) async fn node() -> anyhow::Result<()> {
+    let (place, data) = propagation::place().await?;
+    let ours = Ours::node(place, data).await?;
+    let cx = ours.cx()?;
+    if ours.server.services.oauth.client(&cx, "bench").await?.is_none() {
+        ours.client(&cx).await?;
     }
     ours.serve(None).await
 }
