@@ -6,6 +6,8 @@ mod it {
     mod crowd;
     mod dev;
     mod killed;
+    mod lost;
+    mod nodes;
     mod pressure;
     mod process;
     mod start;

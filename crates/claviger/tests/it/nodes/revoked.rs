@@ -1,0 +1,270 @@
+//! What is ended on one node is refused there at the next request, and on every other node within a second.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::Method;
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use super::cluster::{Nodes, until};
+use super::people::{App, Person, Tokens, User, patiently};
+use super::wire::Ask;
+
+/// How soon every other node refuses (F41), on a machine that has much else to do; the long run holds it to a second.
+const ELSEWHERE: Duration = Duration::from_secs(5);
+
+/// Who is signed in, and what an application holds for them.
+struct Signed {
+    user: User,
+    person: Person,
+    tokens: Tokens,
+}
+
+impl Signed {
+    async fn up(nodes: &Nodes, app: &App, email: &str) -> Self {
+        let user = nodes.user(0, email).await;
+        let mut person = nodes.sign_in(&[0, 1, 2], email).await;
+        let tokens = nodes.tokens(&[1, 2, 0], &mut person, app).await;
+        Self { user, person, tokens }
+    }
+}
+
+/// The ways in which something ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// An administrator disables the user.
+    Disable,
+    /// An administrator ends every session of the user.
+    SignOutUser,
+    /// The user signs out in the browser.
+    SignOut,
+    /// The application revokes its access token.
+    RevokeAccess,
+    /// The application revokes its refresh token.
+    RevokeRefresh,
+    /// A used refresh token comes back after its successor was used.
+    Reuse,
+}
+
+impl End {
+    const ALL: [Self; 6] =
+        [Self::Disable, Self::SignOutUser, Self::SignOut, Self::RevokeAccess, Self::RevokeRefresh, Self::Reuse];
+
+    /// Whether the browser's session ends too.
+    const fn ends_session(self) -> bool {
+        matches!(self, Self::Disable | Self::SignOutUser | Self::SignOut)
+    }
+
+    async fn happens(self, nodes: &Nodes, node: usize, app: &App, signed: &mut Signed) {
+        match self {
+            Self::Disable => drop(nodes.command(node, Nodes::act_on(&signed.user, "disable")).await),
+            Self::SignOutUser => drop(nodes.command(node, Nodes::act_on(&signed.user, "sign-out")).await),
+            Self::SignOut => nodes.sign_out(node, &mut signed.person).await,
+            Self::RevokeAccess => revoked(nodes, node, app, &signed.tokens.access).await,
+            Self::RevokeRefresh => revoked(nodes, node, app, &signed.tokens.refresh).await,
+            Self::Reuse => {
+                let used = signed.tokens.clone();
+                for _ in 0..2 {
+                    let next = nodes.refresh(node, app, &signed.tokens.refresh).await.expect("the node answers");
+                    signed.tokens = Tokens::of(&next);
+                }
+                let reuse = nodes.refresh(node, app, &used.refresh).await.expect("the node answers");
+                assert_eq!((reuse.status, reuse.code().as_deref()), (400, Some("invalid_grant")), "{reuse:?}");
+            }
+        }
+    }
+}
+
+async fn revoked(nodes: &Nodes, node: usize, app: &App, token: &str) {
+    let answer = nodes.revoke(node, app, token).await.expect("the node answers");
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+/// Ends things on node 1 in every way, and gives how long nodes 0 and 2 went on to accept them at most.
+async fn refused_everywhere(nodes: &Nodes) -> Duration {
+    let app = nodes.confidential_app(0).await;
+    let mut slowest = Duration::ZERO;
+    for end in End::ALL {
+        let signed = &mut Signed::up(nodes, &app, &format!("{end:?}@example.com")).await;
+        for node in 0..3 {
+            assert!(nodes.is_active(node, &app, &signed.tokens.access).await, "{end:?}: node {node} before");
+        }
+        // The cookie as a thief would keep it: what the server clears in the browser is not what ends it.
+        let cookie = signed.person.clone();
+        end.happens(nodes, 1, &app, signed).await;
+        let access = &signed.tokens.access;
+        let elsewhere = [0, 2].map(|node| {
+            let (mut cookie, app) = (cookie.clone(), &app);
+            async move {
+                until(ELSEWHERE, &format!("{end:?} is known to node {node}"), async || {
+                    let token = nodes.is_active(node, app, access).await;
+                    let session = end.ends_session() && nodes.is_signed_in(node, &mut cookie).await;
+                    !(token || session)
+                })
+                .await
+            }
+        });
+        slowest = join_all(elsewhere).await.into_iter().fold(slowest, Duration::max);
+        assert!(!nodes.is_active(1, &app, access).await, "{end:?}: the same node");
+        assert_eq!(nodes.is_signed_in(1, &mut cookie.clone()).await, !end.ends_session(), "{end:?}: the same node");
+        for node in 0..3 {
+            assert_eq!(nodes.userinfo(node, access).await.unwrap().status, 401, "{end:?}: node {node}");
+            if !matches!(end, End::RevokeAccess) {
+                let refresh = nodes.refresh(node, &app, &signed.tokens.refresh).await.unwrap();
+                assert_eq!(refresh.code().as_deref(), Some("invalid_grant"), "{end:?}: node {node}: {refresh:?}");
+            }
+        }
+    }
+    slowest
+}
+
+#[test]
+fn a086_f41_what_ends_on_one_node_is_refused_there_at_once_and_on_the_others_within_a_second() {
+    Runtime::new().unwrap().block_on(async {
+        let slowest = refused_everywhere(&Nodes::start(3).await).await;
+        println!("told by NOTIFY the slowest node refused after {slowest:?}");
+    });
+}
+
+#[test]
+fn f41_without_notify_too_every_node_refuses_within_a_second() {
+    Runtime::new().unwrap().block_on(async {
+        let nodes = Nodes::start_with(3, &[("CLAVIGER_DATABASE__NOTIFY", "false")]).await;
+        let slowest = refused_everywhere(&nodes).await;
+        println!("looking for itself the slowest node refused after {slowest:?}");
+    });
+}
+
+#[test]
+fn a080_f09_after_a_restart_of_every_node_what_was_revoked_or_locked_is_so_still_and_what_lived_lives() {
+    Runtime::new().unwrap().block_on(async {
+        let nodes = Nodes::start(3).await;
+        let app = nodes.confidential_app(0).await;
+        let mut alive = Signed::up(&nodes, &app, "alive@example.com").await;
+        let mut ended = Vec::new();
+        for end in End::ALL {
+            let mut signed = Signed::up(&nodes, &app, &format!("{end:?}@example.com")).await;
+            let cookie = signed.person.clone();
+            end.happens(&nodes, 1, &app, &mut signed).await;
+            ended.push((end, cookie, signed.tokens));
+        }
+        let locked = nodes.user(0, "locked@example.com").await;
+        for number in 0..6 {
+            let (_, answer) =
+                nodes.try_sign_in(&[number % 3], &locked.email, "quiet orchard 12 thunder").await.unwrap();
+            assert_eq!(answer.status, 422, "{answer:?}");
+        }
+        // A hundred wrong guesses close the account; the waits between them would take a day.
+        let owner = nodes.scratch().database().unwrap().owner().await.unwrap();
+        let more = "update attempts set failures = failures + 95 where kind = 'account'";
+        assert_eq!(owner.execute(more, &[]).await.unwrap(), 1);
+        nodes.restart_all().await;
+        for node in 0..3 {
+            for (end, cookie, tokens) in &ended {
+                assert!(!nodes.is_active(node, &app, &tokens.access).await, "{end:?}: node {node}");
+                assert_eq!(nodes.userinfo(node, &tokens.access).await.unwrap().status, 401, "{end:?}: node {node}");
+                if !matches!(end, End::RevokeAccess) {
+                    let refresh = nodes.refresh(node, &app, &tokens.refresh).await.unwrap();
+                    assert_eq!(refresh.code().as_deref(), Some("invalid_grant"), "{end:?}: node {node}: {refresh:?}");
+                }
+                let signed_in = nodes.is_signed_in(node, &mut cookie.clone()).await;
+                assert_eq!(signed_in, !end.ends_session(), "{end:?}: node {node}");
+            }
+            let (_, answer) = nodes.try_sign_in(&[node], &locked.email, super::people::PASSWORD).await.unwrap();
+            assert_eq!(answer.status, 422, "the right password, but the account is locked: {answer:?}");
+            assert!(nodes.is_signed_in(node, &mut alive.person).await, "node {node}");
+            assert!(nodes.is_active(node, &app, &alive.tokens.access).await, "node {node}");
+            let next = nodes.refresh(node, &app, &alive.tokens.refresh).await.unwrap();
+            alive.tokens = Tokens::of(&next);
+        }
+        nodes.command(0, Nodes::act_on(&locked, "unlock")).await;
+        nodes.sign_in(&[2, 1], &locked.email).await;
+    });
+}
+
+#[test]
+fn f45_a_node_that_joins_or_comes_back_accepts_nothing_that_was_revoked_before() {
+    Runtime::new().unwrap().block_on(async {
+        let mut nodes = Nodes::start(3).await;
+        let app = nodes.confidential_app(0).await;
+        let mut gone = Vec::new();
+        for number in 0..4 {
+            let signed = Signed::up(&nodes, &app, &format!("gone{number}@example.com")).await;
+            gone.push(signed);
+        }
+        let alive = Signed::up(&nodes, &app, "alive@example.com").await;
+        // Two end while one node is down and another has never been.
+        nodes.kill(0).await;
+        let joining = nodes.add().await;
+        for signed in &gone {
+            nodes.command(1, Nodes::act_on(&signed.user, "sign-out")).await;
+        }
+        for node in [0, joining] {
+            // Asked from before it is ready on: the first answers that it ever gives are right.
+            let mut starting = Box::pin(nodes.restart(node));
+            let access = &gone[0].tokens.access;
+            let mut asked = 0;
+            loop {
+                tokio::select! {
+                    () = &mut starting => break,
+                    answer = nodes.introspect(node, &app, access) => {
+                        asked += 1;
+                        let accepts = answer.is_some_and(|answer| answer.status == 200 && answer.json()["active"] == true);
+                        assert!(!accepts, "node {node} accepted what was revoked, at the {asked}th question");
+                    }
+                }
+            }
+            assert!(asked > 0, "nobody asked before it was ready");
+            assert_eq!(nodes.readiness(node).await.unwrap().status, 200);
+            for signed in &gone {
+                assert!(!nodes.is_active(node, &app, &signed.tokens.access).await, "node {node}");
+                assert!(!nodes.is_signed_in(node, &mut signed.person.clone()).await, "node {node}");
+            }
+            assert!(nodes.is_active(node, &app, &alive.tokens.access).await, "node {node}");
+        }
+    });
+}
+
+#[test]
+fn what_is_changed_on_one_node_holds_on_the_others_within_a_second() {
+    Runtime::new().unwrap().block_on(async {
+        let nodes = Nodes::start(3).await;
+        let app = nodes.confidential_app(0).await;
+        let mut signed = Signed::up(&nodes, &app, "ada@example.com").await;
+        let patch =
+            |path: &str, settings: serde_json::Value| Ask::json(Method::PATCH, path, &json!({ "settings": settings }));
+        // A realm's setting: node 2 issues tokens of another length.
+        nodes.command(0, patch("/api/v1/realms/main", json!({ "tokens": { "access": "2m" } }))).await;
+        until(ELSEWHERE, "the realm's setting holds on node 2", async || {
+            let answer = nodes.refresh(2, &app, &signed.tokens.refresh).await.unwrap();
+            signed.tokens = Tokens::of(&answer);
+            answer.json()["expires_in"].as_i64().expect("a number of seconds") <= 120
+        })
+        .await;
+        // A client's setting: node 2 has seen the client and sends nobody to an address that is none any more.
+        let client = format!("/api/v1/clients/{}", app.client_id);
+        nodes.command(0, patch(&client, json!({ "redirect_uris": ["https://app.test/elsewhere"] }))).await;
+        until(ELSEWHERE, "the client's setting holds on node 2", async || {
+            nodes.authorize(&[2], &mut signed.person, &app).await.unwrap().status == 400
+        })
+        .await;
+        // A key: the next one stands in the set of node 2.
+        let published = |answer: &super::wire::Answer| answer.json()["keys"].as_array().expect("keys").len();
+        let before = published(&nodes.get(2, "/.well-known/jwks.json").await.unwrap());
+        let rotate = Ask::json(Method::POST, "/api/v1/keys/rotations", &json!({ "purpose": "es256" }));
+        nodes.command(0, rotate).await;
+        until(ELSEWHERE, "the next key stands in the key set of node 2", async || {
+            published(&nodes.get(2, "/.well-known/jwks.json").await.unwrap()) > before
+        })
+        .await;
+        // A client that is gone: node 2, which knows its secret, lets it in no more.
+        assert!(nodes.is_active(2, &app, &signed.tokens.access).await);
+        nodes.command(0, Ask::delete(client)).await;
+        until(ELSEWHERE, "the client is gone on node 2", async || {
+            let (answer, _) = patiently(async || nodes.introspect(2, &app, &signed.tokens.access).await).await;
+            answer.code().as_deref() == Some("invalid_client")
+        })
+        .await;
+    });
+}
