@@ -1,8 +1,10 @@
 //! A flow: one person on the way to a session, in one browser. Its state is ours; the browser holds only the key to it.
 
 use claviger_audit::Cx;
-use claviger_kernel::{FlowId, Timestamp, Unavailable, UserId};
+use claviger_kernel::{FlowId, Secret, Timestamp, Unavailable, UserId};
 use serde::{Deserialize, Serialize};
+
+use crate::engine::StepError;
 
 const KIND: &str = "flow";
 
@@ -88,6 +90,9 @@ pub struct Flow {
     pub return_to: Option<String>,
     pub(crate) binding: [u8; 32],
     pub(crate) expires_at: i64,
+    /// As it stands in the store: a step is taken from there and nowhere else.
+    #[serde(skip)]
+    stored: Option<Secret<Vec<u8>>>,
 }
 
 /// There is no such flow for this browser: expired, finished, or begun in another one (A032).
@@ -104,7 +109,7 @@ pub enum FlowGone {
 impl Flow {
     /// Begins a flow in the browser of this binding.
     pub async fn begin(cx: &Cx, new: NewFlow<'_>) -> Result<Self, Unavailable> {
-        let flow = Self {
+        let mut flow = Self {
             id: cx.id(),
             state: new.state,
             application: new.application.map(str::to_owned),
@@ -112,15 +117,19 @@ impl Flow {
             return_to: new.return_to.map(str::to_owned),
             binding: new.binding,
             expires_at: cx.now().plus(new.life).micros(),
+            stored: None,
         };
-        flow.save(cx).await?;
+        let value = flow.value();
+        cx.ephemeral.put(cx.realm(), KIND, flow.id.as_bytes(), value.clone(), flow.expires_at()).await?;
+        flow.stored = Some(Secret::new(value));
         Ok(flow)
     }
 
     /// The flow of this id, if it was begun in the browser of this binding.
     pub async fn load(cx: &Cx, id: FlowId, binding: &[u8; 32]) -> Result<Self, FlowGone> {
         let value = cx.ephemeral.get(cx.realm(), KIND, id.as_bytes()).await?.ok_or(FlowGone::Gone)?;
-        let flow: Self = serde_json::from_slice(&value).map_err(|_| FlowGone::Gone)?;
+        let mut flow: Self = serde_json::from_slice(&value).map_err(|_| FlowGone::Gone)?;
+        flow.stored = Some(Secret::new(value));
         if claviger_kernel::constant_time_eq(&flow.binding, binding) { Ok(flow) } else { Err(FlowGone::Gone) }
     }
 
@@ -129,9 +138,28 @@ impl Flow {
         Timestamp::from_micros(self.expires_at)
     }
 
-    pub(crate) async fn move_to(&mut self, cx: &Cx, state: State) -> Result<(), Unavailable> {
+    /// Takes the step to `state`. Of parallel steps from one state the first wins; to the others the flow is where that
+    /// one has brought it, and their input comes out of turn.
+    pub(crate) async fn move_to(&mut self, cx: &Cx, state: State) -> Result<(), StepError> {
         self.state = state;
-        self.save(cx).await
+        let (value, old) = (self.value(), self.stored.take());
+        let old = old.as_ref().map_or(&[][..], |old| old.expose());
+        let moved = cx.ephemeral.replace(cx.realm(), KIND, self.id.as_bytes(), old, &value, self.expires_at()).await?;
+        if moved {
+            self.stored = Some(Secret::new(value));
+            return Ok(());
+        }
+        *self = Self::load(cx, self.id, &self.binding).await?;
+        Err(StepError::OutOfTurn)
+    }
+
+    /// Puts a flow back that was used up: its last step came to nothing, and it goes on at `state`.
+    pub(crate) async fn resume(&mut self, cx: &Cx, state: State) -> Result<(), Unavailable> {
+        self.state = state;
+        let value = self.value();
+        cx.ephemeral.put(cx.realm(), KIND, self.id.as_bytes(), value.clone(), self.expires_at()).await?;
+        self.stored = Some(Secret::new(value));
+        Ok(())
     }
 
     /// Lets a flow live longer: a code in a mailbox may be read tomorrow.
@@ -144,9 +172,8 @@ impl Flow {
         cx.ephemeral.take(cx.realm(), KIND, self.id.as_bytes()).await?.map(drop).ok_or(FlowGone::Gone)
     }
 
-    async fn save(&self, cx: &Cx) -> Result<(), Unavailable> {
-        let value = serde_json::to_vec(self).expect("a flow is plain JSON");
-        cx.ephemeral.put(cx.realm(), KIND, self.id.as_bytes(), value, self.expires_at()).await
+    fn value(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a flow is plain JSON")
     }
 }
 

@@ -121,6 +121,16 @@ both_engines! {
         assert_eq!(house.step(again, input()).await.unwrap_err(), StepError::Gone);
     }
 
+    async fn of_parallel_steps_the_first_wins_and_the_other_is_out_of_turn(scratch) {
+        let house = House::open(scratch).await;
+        let mut flow = house.flow(State::SignIn { email: String::new() }).await;
+        let mut late = flow.clone();
+        house.step(&mut flow, Input::WantsReset).await.unwrap();
+        assert_eq!(house.step(&mut late, Input::WantsAccount).await.unwrap_err(), StepError::OutOfTurn);
+        assert_eq!(late.state, State::Recover, "it is shown where the flow is now");
+        house.step(&mut late, Input::WantsSignIn).await.unwrap();
+    }
+
     async fn a117_a_password_change_asks_for_the_present_one_and_ends_the_other_sessions(scratch) {
         let house = House::open(scratch).await;
         let elsewhere = house.sign_up("ada@example.com", PASSWORD).await.opened.cookie;
