@@ -16,8 +16,8 @@ pub use error::{ConfigError, Origin};
 pub use layers::{Flag, load};
 pub use reference::reference_page;
 pub use settings::{
-    DatabaseSettings, HashImplementation, KeySettings, LimitSettings, LogFormat, LogSettings, PasswordHashing,
-    ProxySettings, Settings,
+    DatabaseSettings, EphemeralSettings, HashImplementation, KeySettings, LimitSettings, LogFormat, LogSettings,
+    PasswordHashing, ProxySettings, Settings,
 };
 pub use table::{Form, SETTINGS, Setting};
 pub use value::Span;

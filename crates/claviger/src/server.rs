@@ -225,7 +225,7 @@ async fn services(
     store: Store,
     ambient: Ambient,
 ) -> anyhow::Result<Services> {
-    let ephemeral = Ephemeral::in_database(store.clone(), Arc::clone(&ambient.clock), Arc::clone(&ambient.entropy));
+    let ephemeral = ephemeral(settings, &store, &ambient).await?;
     let tenancy = Arc::new(Tenancy::open(store.clone(), public_url).await?);
     let new_realm = Id::new(ambient.clock.now(), &*ambient.entropy);
     let cx = system(&store, &ephemeral, &ambient, new_realm, SystemReason::BOOTSTRAP);
@@ -252,6 +252,15 @@ async fn services(
     let oauth = OAuth::new(Arc::clone(&keys), Arc::clone(&tenancy), Arc::clone(&revocations), notifier.clone());
     store.follow(oauth.follower());
     Ok(Services { store, ephemeral, ambient, tenancy, keys, revocations, nodes, notifier, accounts, oauth })
+}
+
+/// Short-lived state, on Redis if the settings name one. One that does not answer now does not stop the start.
+async fn ephemeral(settings: &Settings, store: &Store, ambient: &Ambient) -> anyhow::Result<Ephemeral> {
+    let (store, clock, entropy) = (store.clone(), Arc::clone(&ambient.clock), Arc::clone(&ambient.entropy));
+    match &settings.ephemeral.url {
+        None => Ok(Ephemeral::in_database(store, clock, entropy)),
+        Some(url) => Ok(Ephemeral::on_redis(url, store, clock, entropy).await?),
+    }
 }
 
 fn system(store: &Store, ephemeral: &Ephemeral, ambient: &Ambient, realm: RealmId, reason: SystemReason) -> Cx {

@@ -164,7 +164,9 @@ fn typed(chosen: &Chosen) -> Result<Settings, ConfigError> {
         });
         table.insert(name.to_owned(), value.clone());
     }
-    root.entry("keys").or_insert_with(|| Value::Table(Table::new()));
+    for optional in ["ephemeral", "keys"] {
+        root.entry(optional).or_insert_with(|| Value::Table(Table::new()));
+    }
     let mut track = serde_path_to_error::Track::new();
     let tracked = serde_path_to_error::Deserializer::new(root, &mut track);
     Settings::deserialize(tracked).map_err(|error: toml::de::Error| {

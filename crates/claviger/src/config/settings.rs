@@ -24,6 +24,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// The database.
     pub database: DatabaseSettings,
+    /// Short-lived state.
+    pub ephemeral: EphemeralSettings,
     /// The master key.
     pub keys: KeySettings,
     /// The proxies in front.
@@ -52,6 +54,14 @@ pub struct DatabaseSettings {
     pub readers: usize,
     /// Whether nodes tell each other of changes.
     pub notify: bool,
+}
+
+/// Short-lived state; in the database where there is no address.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EphemeralSettings {
+    /// The Redis or Valkey.
+    pub url: Option<Secret<String>>,
 }
 
 /// Where the master key is.

@@ -126,6 +126,13 @@ pub const SETTINGS: &[Setting] = &[
          pooler, a change is seen at the next look at the change log, half a second later at most.",
     ),
     optional(
+        "ephemeral.url",
+        Form::Secret,
+        "short-lived state is kept in the database",
+        "The Redis or Valkey for short-lived state: `redis://user:password@host:port/number`. The database stands in \
+         while it does not answer.",
+    ),
+    optional(
         "keys.master_key_file",
         Form::Path,
         "`master.key` in the data folder",
