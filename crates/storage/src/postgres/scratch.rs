@@ -164,26 +164,27 @@ impl Cluster {
         self.run("set application_name = 'claviger_scratch'").await?;
         self.run(roles::GROUPS).await?;
         self.run(LOGINS).await?;
-        // Whoever bears the number of a backend that is gone, or of one before ours that had the same.
+        // Whoever bears the number of a backend that is gone, or of one before ours that had the same. The name is qualified:
+        // `pg_stat_activity` has a `datname` too.
         let gone = |name: &str| {
             format!(
                 "{name} ~ '^claviger_scratch_[0-9]+_' and (split_part({name}, '_', 3) = '{}' or not exists \
-                (select 1 from pg_stat_activity where application_name = 'claviger_scratch' \
-                and pid::text = split_part({name}, '_', 3)))",
+                (select 1 from pg_stat_activity a where a.application_name = 'claviger_scratch' \
+                and a.pid::text = split_part({name}, '_', 3)))",
                 self.backend
             )
         };
         let databases = format!(
-            "select datname::text from pg_database where {} or datname ~ '^claviger_building_' \
-            or (datname ~ '^claviger_template_' and datname <> '{}' \
-            and (pg_stat_file('base/' || oid || '/PG_VERSION')).modification < now() - interval '1 day')",
-            gone("datname"),
+            "select d.datname::text from pg_database d where {} or d.datname ~ '^claviger_building_' \
+            or (d.datname ~ '^claviger_template_' and d.datname <> '{}' \
+            and (pg_stat_file('base/' || d.oid || '/PG_VERSION')).modification < now() - interval '1 day')",
+            gone("d.datname"),
             self.template
         );
         for name in self.names(&databases).await? {
             let _ = self.run(&format!("drop database if exists {name} with (force)")).await;
         }
-        for name in self.names(&format!("select rolname::text from pg_roles where {}", gone("rolname"))).await? {
+        for name in self.names(&format!("select r.rolname::text from pg_roles r where {}", gone("r.rolname"))).await? {
             let _ = self.run(&format!("drop role if exists {name}")).await;
         }
         let template = &self.template;
