@@ -241,7 +241,8 @@ impl Accounts {
                 // Who has proven a mailbox that has an account by now signs in to that one.
                 Err(Retry::Taken) => {
                     let email = flow.state.address().to_owned();
-                    return self.show(cx, flow, State::SignIn { email }).await;
+                    flow.resume(cx, State::SignIn { email }).await?;
+                    return Ok(Step::Show);
                 }
                 Err(Retry::Refused(error)) => return Err(error),
                 Ok(step) => return Ok(step),

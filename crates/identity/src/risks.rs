@@ -139,7 +139,7 @@ mod tests {
             told_at,
         };
         assert!(risk(None).tell_again(at));
-        assert!(!risk(Some(at)).tell_again(at.plus(TOLD_AGAIN - Duration::from_micros(1))));
+        assert!(!risk(Some(at)).tell_again(at.plus(TOLD_AGAIN).minus(Duration::from_micros(1))));
         assert!(risk(Some(at)).tell_again(at.plus(TOLD_AGAIN)));
     }
 }

@@ -17,9 +17,11 @@ const READ: Access = Access::Permission(Permission::UsersRead.as_str());
 const WRITE: Access = Access::Permission(Permission::UsersWrite.as_str());
 
 pub(crate) fn routes(service: &Arc<Management>) -> Routes {
-    Routes::new()
-        .add(Route::get("/api/v1/users/{id}/grants", Kind::Api, READ), service, list)
-        .add(Route::delete("/api/v1/users/{id}/grants/{grant}", Kind::Api, WRITE), service, withdraw)
+    Routes::new().add(Route::get("/api/v1/users/{id}/grants", Kind::Api, READ), service, list).add(
+        Route::delete("/api/v1/users/{id}/grants/{grant}", Kind::Api, WRITE),
+        service,
+        withdraw,
+    )
 }
 
 #[derive(Serialize)]
@@ -55,8 +57,6 @@ async fn list(service: Arc<Management>, request: Request) -> Result<Reply, Refus
 async fn withdraw(service: Arc<Management>, request: Request) -> Result<Reply, Refusal> {
     let entered = service.enter(&request, Permission::UsersWrite).await?;
     let withdrawn = grants::end(&entered.cx, id(&request, "id")?, id(&request, "grant")?).await;
-    match withdrawn.map_err(|fault| unavailable(&fault))? {
-        true => Ok(Reply::empty(StatusCode::NO_CONTENT)),
-        false => Err(Refusal::not_found()),
-    }
+    let withdrawn = withdrawn.map_err(|fault| unavailable(&fault))?;
+    if withdrawn { Ok(Reply::empty(StatusCode::NO_CONTENT)) } else { Err(Refusal::not_found()) }
 }

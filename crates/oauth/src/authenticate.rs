@@ -119,3 +119,15 @@ fn one_method(presented: &PresentedClient) -> Result<(AuthMethod, &str, Option<&
         (None, None, _) => Err(TokenError::InvalidClient),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::bounded;
+
+    #[test]
+    fn a_log_line_bears_no_more_of_a_client_id_than_a_name_needs() {
+        assert_eq!(bounded("cli_01"), "cli_01");
+        assert_eq!(bounded(&"x".repeat(1_000_000)).len(), 64);
+        assert_eq!(bounded(&"é€".repeat(100)).len(), 62, "and no half a letter");
+    }
+}

@@ -88,7 +88,7 @@ impl House {
         cx.db.catch_up().await.expect("what is revoked is loaded");
         let notifier = Notifier::new(Arc::clone(&ring), Arc::clone(&tenancy), Arc::new(Inbox::new()));
         let oauth = OAuth::new(Arc::clone(&ring), tenancy, revocations, notifier.clone());
-        Self { scratch, cx, oauth, ring, notifier, user, session }
+        Self { scratch, cx, oauth, ring, user, session, notifier }
     }
 
     pub(crate) async fn client(&self, client_id: &str, change: impl FnOnce(&mut NewClient)) -> Client {

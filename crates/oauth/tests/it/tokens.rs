@@ -395,14 +395,19 @@ both_engines! {
 
     async fn a_token_of_somebody_elses_application_manages_nothing(scratch) {
         let house = House::open(scratch).await;
-        house.client("own", |_| {}).await;
+        house.client("own", |new| new.settings.scopes = Scopes::parse("openid claviger:manage").unwrap()).await;
         house.client("theirs", |new| new.settings.first_party = false).await;
-        let (own, theirs) = (house.code("own", &[]).await, house.code("theirs", &[]).await);
+        let own = house.code("own", &[("scope", "openid claviger:manage")]).await;
+        let plain = house.code("own", &[("scope", "openid")]).await;
+        let theirs = house.code("theirs", &[]).await;
         let own = house.exchange("own", &own).await.unwrap().access_token;
+        let plain = house.exchange("own", &plain).await.unwrap().access_token;
         let theirs = house.exchange("theirs", &theirs).await.unwrap().access_token;
         assert!(house.oauth.check_managing_token(&house.cx, own.expose()).await.is_ok());
         assert!(house.is_live(&theirs).await, "it is good for everything else");
         let refused = house.oauth.check_managing_token(&house.cx, theirs.expose()).await.unwrap_err();
         assert_eq!(refused, TokenError::UnauthorizedClient);
+        let refused = house.oauth.check_managing_token(&house.cx, plain.expose()).await.unwrap_err();
+        assert_eq!(refused, TokenError::InsufficientScope("claviger:manage"), "it was not asked for managing");
     }
 }

@@ -8,8 +8,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::people::{
-    ADA, App, OTHER_PASSWORD, PASSWORD, app_with, bearer, claims, code, public_app, sign_in_at, signed_in, submit_code,
-    text, user,
+    ADA, App, OTHER_PASSWORD, PASSWORD, app_with, claims, code, public_app, signed_in, submit_code, text, user,
 };
 
 fn assert_refused(answer: &Answer, code: &str) {
