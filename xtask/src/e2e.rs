@@ -30,16 +30,32 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// Starts the services, runs the cases, stops the services.
 pub(crate) fn run_alone(workspace: &Workspace, unpack: bool, filter: Option<&str>) -> Result<()> {
     let mut services = Services::start(workspace, unpack)?;
-    run_with(workspace, &mut services, unpack, filter)?;
+    run_with(workspace, &mut services, unpack, filter, &[])?;
     services.stop()
 }
 
 /// Runs the cases beside services that are up.
 pub(crate) fn run(workspace: &Workspace, services: &mut Services, unpack: bool) -> Result<()> {
-    run_with(workspace, services, unpack, None)
+    run_with(workspace, services, unpack, None, &[])
 }
 
-fn run_with(workspace: &Workspace, services: &mut Services, unpack: bool, filter: Option<&str>) -> Result<()> {
+/// Runs the cases whose titles contain `title`, asked for more by `environment`.
+pub(crate) fn run_long(
+    workspace: &Workspace,
+    services: &mut Services,
+    title: &str,
+    environment: &[(&str, &str)],
+) -> Result<()> {
+    run_with(workspace, services, false, Some(title), environment)
+}
+
+fn run_with(
+    workspace: &Workspace,
+    services: &mut Services,
+    unpack: bool,
+    filter: Option<&str>,
+    environment: &[(&str, &str)],
+) -> Result<()> {
     let folder = workspace.root.join("e2e");
     if !folder.is_dir() {
         println!("There is no folder e2e, so there are no end-to-end cases.");
@@ -53,7 +69,7 @@ fn run_with(workspace: &Workspace, services: &mut Services, unpack: bool, filter
     let mut failed = Vec::new();
     for case in cases.iter().filter(|case| filter.is_none_or(|text| case.title().contains(text))) {
         println!("-- {}", case.title());
-        match bench.run(case, services) {
+        match bench.run(case, services, environment) {
             Ok(()) => passed += 1,
             Err(error) => {
                 println!("-- {} failed: {error:#}", case.title());
@@ -140,7 +156,7 @@ impl Bench {
         Ok(Self { folder, binary, packages, artifacts, tools, postgres: services.postgres_url() })
     }
 
-    fn run(&self, case: &Case, services: &mut Services) -> Result<()> {
+    fn run(&self, case: &Case, services: &mut Services, environment: &[(&str, &str)]) -> Result<()> {
         let artifacts = self.artifacts.join(case.title().replace(|c: char| !c.is_ascii_alphanumeric(), "-"));
         fs::create_dir_all(&artifacts).with_context(|| format!("{} cannot be made", artifacts.display()))?;
         let mut command = if Path::new(&case.script).extension().is_some_and(|extension| extension == "py") {
@@ -153,6 +169,7 @@ impl Bench {
         command.arg(self.folder.join(&case.script)).args(&case.arguments).current_dir(&self.folder);
         command.env("E2E_BINARY", &self.binary).env("E2E_CHROMIUM", &self.tools.chromium);
         command.env("E2E_POSTGRES", &self.postgres).env("E2E_ARTIFACTS", &artifacts);
+        command.envs(environment.iter().copied());
         let child = command.process_group(0).spawn().context("the script could not be started")?;
         services.watch(child.id())?;
         wait(child)

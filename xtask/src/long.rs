@@ -8,15 +8,17 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::e2e;
 use crate::engines::{self, Outcome};
 use crate::services::Services;
 use crate::stages::Stages;
 use crate::workspace::Workspace;
 
-/// One long run: tests, and the environment that makes them long.
+/// One long run: tests or end-to-end cases, and the environment that makes them long.
 struct Run {
     name: &'static str,
     what: &'static str,
+    /// Whose tests; end-to-end cases where there is nothing.
     packages: &'static [&'static str],
     /// What the tests' names contain; every test of the packages where there is nothing.
     tests: &'static [&'static str],
@@ -53,6 +55,13 @@ const RUNS: &[Run] = &[
         tests: &[],
         environment: &[("PROPTEST_CASES", "20000")],
     },
+    Run {
+        name: "rotation",
+        what: "sixteen rotations of keys under load, before clients that keep the key set (F47)",
+        packages: &[],
+        tests: &["rotation_under_load"],
+        environment: &[("CLAVIGER_ROTATIONS", "16")],
+    },
 ];
 
 /// Runs those named, or all. Fails at the end if any failed.
@@ -78,10 +87,10 @@ pub(crate) fn run(workspace: &Workspace, names: &[String], seed: Option<u64>, li
 }
 
 fn run_all(workspace: &Workspace, chosen: &[&Run], seed: u64, stages: &mut Stages) -> Result<()> {
-    let services = stages.run("services", || Services::start(workspace, false))?;
+    let mut services = stages.run("services", || Services::start(workspace, false))?;
     let mut failed = Vec::new();
     for run in chosen {
-        if let Err(error) = stages.run(run.name, || test(workspace, run, seed, &services)) {
+        if let Err(error) = stages.run(run.name, || begin(workspace, run, seed, &mut services)) {
             println!("{error:#}");
             failed.push(run.name);
         }
@@ -89,6 +98,13 @@ fn run_all(workspace: &Workspace, chosen: &[&Run], seed: u64, stages: &mut Stage
     services.stop()?;
     ensure!(failed.is_empty(), "failed with seed {seed}: {}", failed.join(" "));
     Ok(())
+}
+
+fn begin(workspace: &Workspace, run: &Run, seed: u64, services: &mut Services) -> Result<()> {
+    if !run.packages.is_empty() {
+        return test(workspace, run, seed, services);
+    }
+    run.tests.iter().try_for_each(|title| e2e::run_long(workspace, services, title, run.environment))
 }
 
 /// Runs the tests, letting their output through as it comes. A run that selects no test is a mistake in the list.
