@@ -1,10 +1,13 @@
 //! OAuth 2.0 and OpenID Connect, as clients see them.
 
 mod codes;
+mod confusion;
+mod introspection;
 mod keys;
 mod logout;
 mod redirects;
 mod refresh;
 mod requests;
+mod revocation;
 mod tokens;
 mod walks;

@@ -26,9 +26,10 @@ pub use raw::Raw;
 pub use server::{Options, PUBLIC_URL, TestServer};
 pub use statements::{statement_problems, statements};
 
+pub use claviger_crypto::jose;
 pub use claviger_http::base as http_base;
 pub use claviger_kernel as kernel;
-pub use claviger_storage::scratch::Engine;
+pub use claviger_storage::scratch::{Engine, Link, ScratchRedis, Way};
 
 /// Runs a test against a fresh server on `engine`; what [`tests!`] expands to.
 ///

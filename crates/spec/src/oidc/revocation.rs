@@ -1,0 +1,130 @@
+//! Revocation (RFC 7009): a client gives its tokens back.
+
+use claviger_testkit::{Client, tests};
+use http::Method;
+use serde_json::Value;
+
+use super::introspection::{FORMATS, api, is_active, machine_token, post, tokens_for};
+use crate::people::{ADA, App, app, public_app, query, signed_in, text, user};
+
+const REVOKE: &str = "/oauth2/revoke";
+
+async fn revoke(client: &Client, app: &App, token: &str) -> (u16, String) {
+    let answer = post(client, app, REVOKE, &[("token", token)]).await;
+    let code = if answer.status() == 200 { String::new() } else { answer.code() };
+    assert!(answer.status() != 200 || answer.text().is_empty(), "{}", answer.text());
+    (answer.status(), code)
+}
+
+fn done() -> (u16, String) {
+    (200, String::new())
+}
+
+tests! {
+    async fn an_access_token_goes_alone_and_twice_is_once(t: TestServer) {
+        user(&t, ADA).await;
+        let app = app(&t).await;
+        for format in FORMATS {
+            let api = api(&t, "", format).await;
+            let tokens = tokens_for(&t, &app, ADA, format).await;
+            let token = text(&tokens, "access_token");
+            let machine = machine_token(&t, &app, format).await;
+            let before = t.durable_rows().await;
+            assert_eq!(revoke(&t.client(), &app, &token).await, done());
+            assert!(!is_active(&t, &api, &token).await && is_active(&t, &api, &machine).await, "{format}");
+            let once = t.durable_rows().await;
+            assert!(once > before);
+            assert_eq!(revoke(&t.client(), &app, &token).await, done());
+            assert_eq!(t.durable_rows().await, once, "{format}: nothing is left to revoke");
+            let next: Value = app.refresh(&t.client(), &text(&tokens, "refresh_token")).await.json();
+            assert!(is_active(&t, &api, &text(&next, "access_token")).await, "the sign-in goes on");
+        }
+        let tokens = app.tokens(&t, &mut signed_in(&t, ADA).await).await;
+        let token = text(&tokens, "access_token");
+        assert_eq!(app.userinfo(&t.client(), &token).await.status(), 200);
+        assert_eq!(revoke(&t.client(), &app, &token).await, done());
+        assert_eq!(app.userinfo(&t.client(), &token).await.status(), 401);
+    }
+
+    async fn a_refresh_token_takes_its_family_along(t: TestServer) {
+        user(&t, ADA).await;
+        let app = app(&t).await;
+        for format in FORMATS {
+            let api = api(&t, "", format).await;
+            for which in ["present", "used"] {
+                let tokens = tokens_for(&t, &app, ADA, format).await;
+                let first = text(&tokens, "refresh_token");
+                let next: Value = app.refresh(&t.client(), &first).await.json();
+                let other = tokens_for(&t, &app, ADA, format).await;
+                let given = if which == "present" { text(&next, "refresh_token") } else { first };
+                assert_eq!(revoke(&t.client(), &app, &given).await, done());
+                for dead in [&tokens, &next] {
+                    assert!(!is_active(&t, &api, &text(dead, "access_token")).await, "{format} {which}");
+                    assert_eq!(app.refresh(&t.client(), &text(dead, "refresh_token")).await.code(), "invalid_grant");
+                }
+                let rows = t.durable_rows().await;
+                assert_eq!(revoke(&t.client(), &app, &given).await, done());
+                assert_eq!(t.durable_rows().await, rows);
+                assert!(is_active(&t, &api, &text(&other, "access_token")).await, "another sign-in goes on");
+                assert_eq!(app.refresh(&t.client(), &text(&other, "refresh_token")).await.status(), 200);
+            }
+        }
+    }
+
+    async fn a068_a_token_of_another_client_stays_and_an_unknown_one_is_as_if_revoked(t: TestServer) {
+        user(&t, ADA).await;
+        let (mine, other, public) = (app(&t).await, app(&t).await, public_app(&t).await);
+        for format in FORMATS {
+            let api = api(&t, "", format).await;
+            let tokens = tokens_for(&t, &mine, ADA, format).await;
+            let (access, refresh) = (text(&tokens, "access_token"), text(&tokens, "refresh_token"));
+            let rows = t.durable_rows().await;
+            for stranger in [&other, &public, &api] {
+                for token in [&access, &refresh] {
+                    assert_eq!(revoke(&t.client(), stranger, token).await, (400, "invalid_grant".to_owned()), "{format}");
+                }
+            }
+            for unknown in ["unknown", "a.b.c", "cvat_AQAA", "cvrt_AQAA", &access[..access.len() - 2]] {
+                assert_eq!(revoke(&t.client(), &mine, unknown).await, done(), "{unknown}");
+            }
+            let wrong = App { secret: Some("x".repeat(40)), ..mine.clone() };
+            assert_eq!(revoke(&t.client(), &wrong, &access).await, (401, "invalid_client".to_owned()));
+            assert_eq!(t.durable_rows().await, rows, "nothing was revoked");
+            assert!(is_active(&t, &api, &access).await);
+            assert_eq!(mine.refresh(&t.client(), &refresh).await.status(), 200);
+        }
+    }
+
+    async fn a_public_client_gives_its_own_tokens_back_and_its_scripts_read_so(t: TestServer) {
+        user(&t, ADA).await;
+        let app = public_app(&t).await;
+        let tokens = app.tokens(&t, &mut signed_in(&t, ADA).await).await;
+        let token = text(&tokens, "refresh_token");
+        let from = async |origin: &str| {
+            let fields = [("token", token.as_str()), ("client_id", &app.client_id)];
+            let request = t.client().request(Method::POST, REVOKE).header("origin", origin);
+            let request = request.header("content-type", "application/x-www-form-urlencoded");
+            t.client().send(request.body(query(&fields).into()).unwrap()).await
+        };
+        let answer = from("https://app.test").await;
+        assert_eq!((answer.status(), answer.header("access-control-allow-origin")), (200, Some("https://app.test")));
+        let answer = from("https://evil.tld").await;
+        assert_eq!((answer.status(), answer.header("access-control-allow-origin")), (200, None));
+        assert_eq!(answer.header("vary"), Some("Origin"));
+        assert_eq!(app.refresh(&t.client(), &token).await.code(), "invalid_grant");
+        assert_eq!(app.userinfo(&t.client(), &text(&tokens, "access_token")).await.status(), 401);
+    }
+
+    async fn a_wrong_hint_is_only_a_hint(t: TestServer) {
+        user(&t, ADA).await;
+        let app = app(&t).await;
+        let tokens = app.tokens(&t, &mut signed_in(&t, ADA).await).await;
+        for (token, hint) in [("access_token", "refresh_token"), ("refresh_token", "access_token"), ("refresh_token", "other")] {
+            let fields = [("token", text(&tokens, token)), ("token_type_hint", hint.to_owned())];
+            let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            assert_eq!(post(&t.client(), &app, REVOKE, &fields).await.status(), 200);
+        }
+        assert_eq!(app.userinfo(&t.client(), &text(&tokens, "access_token")).await.status(), 401);
+        assert_eq!(app.refresh(&t.client(), &text(&tokens, "refresh_token")).await.code(), "invalid_grant");
+    }
+}
