@@ -260,6 +260,7 @@ tests! {
         let signed_in = page.post("sign-in", json!({ "email": ADA, "password": PASSWORD })).await;
         let refreshed = page.refresh().await;
         let out = page.post("sign-out", json!({})).await;
+        assert_eq!([signed_in.status(), refreshed.status(), out.status()], [200, 200, 204]);
         let cookies: Vec<_> = [&signed_in, &refreshed, &out].into_iter().flat_map(Answer::set_cookies).collect();
         assert_eq!(cookies.len(), 4 + 1 + 2, "flow, sid, known and refresh; refresh; both gone: {cookies:?}");
         for cookie in &cookies {

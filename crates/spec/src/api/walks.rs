@@ -128,7 +128,7 @@ tests! {
     async fn two_first_sign_ins_at_once_both_get_their_tokens(t: TestServer) {
         user(&t, ADA).await;
         let app = single_page_app(&t).await;
-        let pages: Vec<_> = (0..6)
+        let pages: Vec<_> = (0..4)
             .map(|_| {
                 let mut page = Script::new(t.browser(), &app);
                 tokio::spawn(async move { page.sign_in(ADA).await })
