@@ -19,6 +19,9 @@ const BACK: Duration = Duration::from_secs(10);
 /// unit, and another try; and the machine has much else to do.
 const REFUSED: Duration = Duration::from_secs(10);
 
+/// For how many seconds the database stays away; `xtask long` asks for ten minutes.
+const AWAY: &str = "CLAVIGER_AWAY_SECONDS";
+
 /// A user in a browser, and an application that has asked every node before.
 struct World {
     nodes: Nodes,
@@ -32,6 +35,9 @@ impl World {
     async fn start(count: usize, settings: &[(&str, &str)]) -> Self {
         let nodes = Nodes::start_with(count, settings).await;
         nodes.user(0, ADA).await;
+        // Tokens that live as long as they may.
+        let long = json!({ "settings": { "tokens": { "access": "15m" } } });
+        nodes.command(0, Ask::json(Method::PATCH, "/api/v1/realms/main", &long)).await;
         let app = nodes.confidential_app(0).await;
         let mut person = nodes.sign_in(&[0], ADA).await;
         let tokens = nodes.tokens(&[0], &mut person, &app).await;
@@ -109,9 +115,16 @@ fn f32_with_the_database_down_checks_go_on_and_nobody_is_told_to_drop_a_token() 
         let next = world.nodes.refresh(1, &world.app, &world.tokens.refresh).await.unwrap();
         world.tokens = Tokens::of(&next);
         world.nodes.link(1).set(Way::Cut);
-        for node in 0..2 {
-            world.is_put_off(node).await;
-            world.validates(node).await;
+        let away = std::env::var(AWAY).map_or(0, |seconds| seconds.parse().expect("a number of seconds"));
+        let start = Instant::now();
+        loop {
+            for node in 0..2 {
+                world.is_put_off(node).await;
+                world.validates(node).await;
+            }
+            if start.elapsed() >= Duration::from_secs(away) {
+                break;
+            }
         }
         for node in 0..2 {
             world.nodes.link(node).set(Way::Open);
@@ -120,7 +133,10 @@ fn f32_with_the_database_down_checks_go_on_and_nobody_is_told_to_drop_a_token() 
             world.is_back(node).await;
         }
         let code = world.nodes.redeem(0, &world.app, &world.code).await.unwrap();
-        assert!(matches!(code.status, 200 | 400), "within its minute the code is good: {code:?}");
+        assert!(
+            code.status == 200 || start.elapsed() > Duration::from_secs(30),
+            "within its minute it is good: {code:?}"
+        );
     });
 }
 

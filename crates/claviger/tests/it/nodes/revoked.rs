@@ -11,8 +11,12 @@ use super::cluster::{Nodes, until};
 use super::people::{App, Person, Tokens, User, patiently};
 use super::wire::Ask;
 
-/// How soon every other node refuses (F41), on a machine that has much else to do; the long run holds it to a second.
-const ELSEWHERE: Duration = Duration::from_secs(5);
+/// How soon every other node refuses: 999 of 1,000 (F41). Held to it by `xtask long`, which asks for many rounds.
+const ELSEWHERE: Duration = Duration::from_secs(1);
+/// The same for every single one, in passing and on a machine that has much else to do.
+const AT_ALL: Duration = Duration::from_secs(5);
+/// How many rounds.
+const ROUNDS: &str = "CLAVIGER_PROPAGATIONS";
 
 /// Who is signed in, and what an application holds for them.
 struct Signed {
@@ -81,58 +85,67 @@ async fn revoked(nodes: &Nodes, node: usize, app: &App, token: &str) {
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-/// Ends things on node 1 in every way, and gives how long nodes 0 and 2 went on to accept them at most.
-async fn refused_everywhere(nodes: &Nodes) -> Duration {
+/// Ends things on node 1 in every way, and holds nodes 0 and 2 to refusing them in time.
+async fn refused_everywhere(nodes: &Nodes) {
+    let rounds = std::env::var(ROUNDS).map_or(1, |rounds| rounds.parse::<usize>().expect("a number of rounds"));
     let app = nodes.confidential_app(0).await;
-    let mut slowest = Duration::ZERO;
-    for end in End::ALL {
-        let signed = &mut Signed::up(nodes, &app, &format!("{end:?}@example.com")).await;
-        for node in 0..3 {
-            assert!(nodes.is_active(node, &app, &signed.tokens.access).await, "{end:?}: node {node} before");
-        }
-        // The cookie as a thief would keep it: what the server clears in the browser is not what ends it.
-        let cookie = signed.person.clone();
-        end.happens(nodes, 1, &app, signed).await;
-        let access = &signed.tokens.access;
-        let elsewhere = [0, 2].map(|node| {
-            let (mut cookie, app) = (cookie.clone(), &app);
-            async move {
-                until(ELSEWHERE, &format!("{end:?} is known to node {node}"), async || {
-                    let token = nodes.is_active(node, app, access).await;
-                    let session = end.ends_session() && nodes.is_signed_in(node, &mut cookie).await;
-                    !(token || session)
-                })
-                .await
-            }
-        });
-        slowest = join_all(elsewhere).await.into_iter().fold(slowest, Duration::max);
-        assert!(!nodes.is_active(1, &app, access).await, "{end:?}: the same node");
-        assert_eq!(nodes.is_signed_in(1, &mut cookie.clone()).await, !end.ends_session(), "{end:?}: the same node");
-        for node in 0..3 {
-            assert_eq!(nodes.userinfo(node, access).await.unwrap().status, 401, "{end:?}: node {node}");
-            if !matches!(end, End::RevokeAccess) {
-                let refresh = nodes.refresh(node, &app, &signed.tokens.refresh).await.unwrap();
-                assert_eq!(refresh.code().as_deref(), Some("invalid_grant"), "{end:?}: node {node}: {refresh:?}");
-            }
+    let mut took = Vec::new();
+    for round in 0..rounds {
+        for end in End::ALL {
+            let signed = Signed::up(nodes, &app, &format!("{end:?}{round}@example.com")).await;
+            took.extend(ends_everywhere(nodes, &app, end, signed).await);
         }
     }
-    slowest
+    took.sort_unstable();
+    let (median, most) = (took[took.len() / 2], took[took.len() * 999 / 1000]);
+    println!("{} refusals on other nodes: half within {median:?}, 999 of 1,000 within {most:?}", took.len());
+    assert!(rounds == 1 || most <= ELSEWHERE, "999 of 1,000 within {most:?}");
+}
+
+/// How long nodes 0 and 2 went on to accept what ends on node 1, counted from the answer.
+async fn ends_everywhere(nodes: &Nodes, app: &App, end: End, mut signed: Signed) -> Vec<Duration> {
+    for node in 0..3 {
+        assert!(nodes.is_active(node, app, &signed.tokens.access).await, "{end:?}: node {node} before");
+    }
+    // The cookie as a thief would keep it: what the server clears in the browser is not what ends it.
+    let cookie = signed.person.clone();
+    end.happens(nodes, 1, app, &mut signed).await;
+    let access = &signed.tokens.access;
+    let here = nodes.is_active(1, app, access);
+    let elsewhere = [0, 2].map(|node| {
+        let mut cookie = cookie.clone();
+        async move {
+            until(AT_ALL, &format!("{end:?} is known to node {node}"), async || {
+                let token = nodes.is_active(node, app, access).await;
+                let session = end.ends_session() && nodes.is_signed_in(node, &mut cookie).await;
+                !(token || session)
+            })
+            .await
+        }
+    });
+    let (here, took) = tokio::join!(here, join_all(elsewhere));
+    assert!(!here, "{end:?}: the same node, at the next request");
+    assert_eq!(nodes.is_signed_in(1, &mut cookie.clone()).await, !end.ends_session(), "{end:?}: the same node");
+    for node in 0..3 {
+        assert_eq!(nodes.userinfo(node, access).await.unwrap().status, 401, "{end:?}: node {node}");
+        if !matches!(end, End::RevokeAccess) {
+            let refresh = nodes.refresh(node, app, &signed.tokens.refresh).await.unwrap();
+            assert_eq!(refresh.code().as_deref(), Some("invalid_grant"), "{end:?}: node {node}: {refresh:?}");
+        }
+    }
+    took
 }
 
 #[test]
 fn a086_f41_what_ends_on_one_node_is_refused_there_at_once_and_on_the_others_within_a_second() {
-    Runtime::new().unwrap().block_on(async {
-        let slowest = refused_everywhere(&Nodes::start(3).await).await;
-        println!("told by NOTIFY the slowest node refused after {slowest:?}");
-    });
+    Runtime::new().unwrap().block_on(async { refused_everywhere(&Nodes::start(3).await).await });
 }
 
 #[test]
 fn f41_without_notify_too_every_node_refuses_within_a_second() {
     Runtime::new().unwrap().block_on(async {
         let nodes = Nodes::start_with(3, &[("CLAVIGER_DATABASE__NOTIFY", "false")]).await;
-        let slowest = refused_everywhere(&nodes).await;
-        println!("looking for itself the slowest node refused after {slowest:?}");
+        refused_everywhere(&nodes).await;
     });
 }
 
@@ -236,7 +249,7 @@ fn what_is_changed_on_one_node_holds_on_the_others_within_a_second() {
             |path: &str, settings: serde_json::Value| Ask::json(Method::PATCH, path, &json!({ "settings": settings }));
         // A realm's setting: node 2 issues tokens of another length.
         nodes.command(0, patch("/api/v1/realms/main", json!({ "tokens": { "access": "2m" } }))).await;
-        until(ELSEWHERE, "the realm's setting holds on node 2", async || {
+        until(AT_ALL, "the realm's setting holds on node 2", async || {
             let answer = nodes.refresh(2, &app, &signed.tokens.refresh).await.unwrap();
             signed.tokens = Tokens::of(&answer);
             answer.json()["expires_in"].as_i64().expect("a number of seconds") <= 120
@@ -245,7 +258,7 @@ fn what_is_changed_on_one_node_holds_on_the_others_within_a_second() {
         // A client's setting: node 2 has seen the client and sends nobody to an address that is none any more.
         let client = format!("/api/v1/clients/{}", app.client_id);
         nodes.command(0, patch(&client, json!({ "redirect_uris": ["https://app.test/elsewhere"] }))).await;
-        until(ELSEWHERE, "the client's setting holds on node 2", async || {
+        until(AT_ALL, "the client's setting holds on node 2", async || {
             nodes.authorize(&[2], &mut signed.person, &app).await.unwrap().status == 400
         })
         .await;
@@ -254,14 +267,14 @@ fn what_is_changed_on_one_node_holds_on_the_others_within_a_second() {
         let before = published(&nodes.get(2, "/.well-known/jwks.json").await.unwrap());
         let rotate = Ask::json(Method::POST, "/api/v1/keys/rotations", &json!({ "purpose": "es256" }));
         nodes.command(0, rotate).await;
-        until(ELSEWHERE, "the next key stands in the key set of node 2", async || {
+        until(AT_ALL, "the next key stands in the key set of node 2", async || {
             published(&nodes.get(2, "/.well-known/jwks.json").await.unwrap()) > before
         })
         .await;
         // A client that is gone: node 2, which knows its secret, lets it in no more.
         assert!(nodes.is_active(2, &app, &signed.tokens.access).await);
         nodes.command(0, Ask::delete(client)).await;
-        until(ELSEWHERE, "the client is gone on node 2", async || {
+        until(AT_ALL, "the client is gone on node 2", async || {
             let (answer, _) = patiently(async || nodes.introspect(2, &app, &signed.tokens.access).await).await;
             answer.code().as_deref() == Some("invalid_client")
         })
