@@ -3,7 +3,7 @@
 // does, the server answers userinfo. Whatever was issued verifies from the first moment to its last (F47).
 //
 // `openid-client` keeps a key set for five minutes and looks again for an unknown key after one; like the rotation its
-// cache is scaled to seconds here: a configuration lives as long as a key set may be kept. CLAVIGER_ROTATIONS asks for
+// cache is scaled to seconds here: a configuration lives as long as a key set may be kept. E2E_ROTATIONS asks for
 // more than two.
 
 import assert from 'node:assert/strict';
@@ -14,7 +14,7 @@ import * as oidc from 'openid-client';
 import { Browser } from './lib/browser.mjs';
 import { withServer } from './lib/server.mjs';
 
-const ROTATIONS = Number(process.env.CLAVIGER_ROTATIONS ?? 2);
+const ROTATIONS = Number(process.env.E2E_ROTATIONS ?? 2);
 const WORKERS = 4;
 const MAX_AGE = 2;
 const LIFE = 10;

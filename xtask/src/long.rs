@@ -42,6 +42,13 @@ const RUNS: &[Run] = &[
         environment: &[("CLAVIGER_KILLS", "200")],
     },
     Run {
+        name: "nodes",
+        what: "three thousand rounds on three nodes in which everything happens at once (F02, F41, F44, F45)",
+        packages: &["claviger"],
+        tests: &["whatever_happens_the_revoked_stay_out"],
+        environment: &[("CLAVIGER_ROUNDS", "3000")],
+    },
+    Run {
         name: "mutations",
         what: "fifty times as many mutations of what comes from outside (A229)",
         packages: &["claviger-crypto", "claviger-tokens", "claviger-http", "claviger"],
@@ -60,7 +67,7 @@ const RUNS: &[Run] = &[
         what: "sixteen rotations of keys under load, before clients that keep the key set (F47)",
         packages: &[],
         tests: &["rotation_under_load"],
-        environment: &[("CLAVIGER_ROTATIONS", "16")],
+        environment: &[("E2E_ROTATIONS", "16")],
     },
 ];
 
