@@ -1,4 +1,5 @@
-"""Authlib against both realms: discovery, code with PKCE, userinfo, refresh, logout. joserfc checks the signatures."""
+"""Authlib against both realms: discovery, code with PKCE, userinfo, refresh, introspection, revocation,
+logout. joserfc checks the signatures."""
 
 import os
 import sys
@@ -57,6 +58,15 @@ def walk(realm):
     assert fresh["access_token"] != token["access_token"]
     check_access_token(fresh["access_token"], keys, realm, claims["sub"])
     assert session.get(metadata["userinfo_endpoint"]).json()["sub"] == claims["sub"]
+
+    asked = session.introspect_token(metadata["introspection_endpoint"], token=fresh["access_token"])
+    assert asked.json()["active"] and asked.json()["sub"] == claims["sub"], asked.text
+    given = session.revoke_token(
+        metadata["revocation_endpoint"], token=fresh["refresh_token"], token_type_hint="refresh_token"
+    )
+    assert given.status_code == 200, given.text
+    asked = session.introspect_token(metadata["introspection_endpoint"], token=fresh["access_token"])
+    assert asked.json() == {"active": False}, asked.text
 
     leave = {"id_token_hint": token["id_token"], "post_logout_redirect_uri": client["signed_out"], "state": "left"}
     left = browser.go(f"{metadata['end_session_endpoint']}?{urlencode(leave)}", stop=client["signed_out"])

@@ -1,5 +1,5 @@
-// `openid-client` against both realms: discovery, code with PKCE, refresh, userinfo, logout, client credentials. Its own
-// checks are all on; `jose` verifies access tokens as a resource server would.
+// `openid-client` against both realms: discovery, code with PKCE, refresh, userinfo, introspection, revocation, logout,
+// client credentials. Its own checks are all on; `jose` verifies access tokens as a resource server would.
 
 import assert from 'node:assert/strict';
 
@@ -74,6 +74,8 @@ async function walk(realm) {
   assert.equal(again.claims().sub, sub);
   assert.equal((await signIn(configuration, realm, browser, nobody, { max_age: 3600 })).claims().sub, sub);
 
+  await givenBack(configuration, again);
+
   const left = oidc.buildEndSessionUrl(configuration, {
     id_token_hint: again.id_token,
     post_logout_redirect_uri: realm.client.signed_out,
@@ -85,22 +87,45 @@ async function walk(realm) {
   return second;
 }
 
+/** Introspection and revocation of a client's own tokens. */
+async function givenBack(configuration, tokens) {
+  const told = await oidc.tokenIntrospection(configuration, tokens.access_token);
+  assert.equal(told.active, true);
+  assert.equal(told.sub, tokens.claims().sub);
+  assert.equal(told.client_id, configuration.clientMetadata().client_id);
+  await oidc.tokenRevocation(configuration, tokens.access_token);
+  assert.deepEqual(await oidc.tokenIntrospection(configuration, tokens.access_token), { active: false });
+  const next = await oidc.refreshTokenGrant(configuration, tokens.refresh_token);
+  await oidc.tokenRevocation(configuration, next.refresh_token, { token_type_hint: 'refresh_token' });
+  assert.equal((await oidc.tokenIntrospection(configuration, next.access_token)).active, false);
+  await assert.rejects(oidc.refreshTokenGrant(configuration, next.refresh_token), { error: 'invalid_grant' });
+}
+
 async function publicClient(realm) {
   const configuration = await configure(realm);
   const tokens = await signIn(configuration, realm, new Browser(), types(realm));
   const next = await oidc.refreshTokenGrant(configuration, tokens.refresh_token);
   assert.ok(next.refresh_token);
-  console.log('a public client: code, PKCE, refresh');
+  await oidc.tokenRevocation(configuration, next.refresh_token);
+  await assert.rejects(oidc.refreshTokenGrant(configuration, next.refresh_token), { error: 'invalid_grant' });
+  console.log('a public client: code, PKCE, refresh, revocation');
 }
 
-async function machine(realm) {
+async function machine(server, realm) {
   const configuration = await configure(realm);
   const resource = 'https://notes.example.com';
   const answer = await oidc.clientCredentialsGrant(configuration, { scope: 'notes:read', resource });
   const keys = createRemoteJWKSet(new URL(configuration.serverMetadata().jwks_uri));
   const { payload } = await jwtVerify(answer.access_token, keys, { issuer: realm.issuer, audience: resource, typ: 'at+jwt' });
   assert.equal(payload.scope, 'notes:read');
-  console.log('client credentials');
+  const sealed = 'https://sealed.example.com';
+  const words = ['--scope', 'notes:read', '--token-format', 'opaque'];
+  await server.command('resource-server', 'create', sealed, 'Sealed notes', ...words);
+  const opaque = await oidc.clientCredentialsGrant(configuration, { scope: 'notes:read', resource: sealed });
+  assert.equal(opaque.expires_in, 900);
+  const told = await oidc.tokenIntrospection(configuration, opaque.access_token);
+  assert.deepEqual([told.active, told.aud, told.scope], [true, sealed, 'notes:read']);
+  console.log('client credentials, for a signed and for an opaque token');
 }
 
 /** One browser, two realms: a session, a user, a token of one is nothing to the other. */
@@ -127,6 +152,6 @@ await withServer(process.argv[2], async (server) => {
     console.log(`realm ${name}: code, PKCE, userinfo, refresh, logout`);
   }
   await publicClient({ ...main, client: server.public_client });
-  await machine(main);
+  await machine(server, main);
   await nothingCrosses(main, acme);
 });
