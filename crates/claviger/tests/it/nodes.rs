@@ -7,5 +7,6 @@ pub(crate) mod wire;
 mod away;
 mod keys;
 mod leaks;
+mod random;
 mod revoked;
 mod tokens;
