@@ -4,6 +4,7 @@
 
 mod it {
     mod administration;
+    mod beside;
     mod guessing;
     pub(crate) mod house;
     mod known_sessions;
