@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer, request as ask } from 'node:http';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { client, native } from './lib/samples.mjs';
@@ -71,6 +71,14 @@ await withServer('sqlite', async (server) => {
       const again = await app(['whoami']);
       assert.deepEqual([again.code, again.said], [0, server.user.email], `round ${round}`);
     }
+
+    // The operator sees the device and ends its session: the next use is the last.
+    const { items } = await server.command('session', 'list', server.user.email);
+    assert.deepEqual(items.map(({ device }) => device), [`Notes on ${hostname()}`]);
+    await server.command('session', 'end', server.user.email, items[0].id);
+    const over = await app(['whoami']);
+    assert.deepEqual([over.code, over.said, existsSync(file)], [1, 'signed out; sign in again', false]);
+    await app(['sign-in', server.user.email], { input: server.user.password });
 
     const out = await app(['sign-out']);
     assert.deepEqual([out.code, out.said], [0, 'signed out']);
