@@ -13,4 +13,6 @@ mod pages;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod redis;
+#[cfg(test)]
 mod statements;
