@@ -104,14 +104,19 @@ struct Change {
     scopes: Option<Vec<String>>,
     /// Null returns it to the realm's.
     #[serde(default, deserialize_with = "given")]
-    access_token_seconds: Option<Option<u64>>,
+    access_token_seconds: Option<Seconds>,
     token_format: Option<TokenFormat>,
     revocation_aware: Option<bool>,
 }
 
+/// A number, or null for the realm's.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Seconds(Option<u64>);
+
 /// A member that is there, null or not.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Seconds>, D::Error> {
+    Seconds::deserialize(deserializer).map(Some)
 }
 
 async fn change(service: Arc<Management>, request: Request) -> Result<Reply, Refusal> {
@@ -122,7 +127,7 @@ async fn change(service: Arc<Management>, request: Request) -> Result<Reply, Ref
     let settings = ResourceServerSettings {
         name: body.name.unwrap_or(old.name),
         scopes: body.scopes.map_or(Ok(old.scopes), |listed| scopes(&listed))?,
-        access_life: body.access_token_seconds.map_or(old.access_life, |seconds| seconds.map(Duration::from_secs)),
+        access_life: body.access_token_seconds.map_or(old.access_life, |given| given.0.map(Duration::from_secs)),
         token_format: body.token_format.unwrap_or(old.token_format),
         revocation_aware: body.revocation_aware.unwrap_or(old.revocation_aware),
     };

@@ -80,14 +80,14 @@ impl OAuth {
     fn proved_before(&self, cx: &Cx, key: &ProofKey, method: AuthMethod) -> Option<Arc<Client>> {
         let proved = self.known.clients.get(key)?;
         let lasts = proved.until.is_none_or(|until| until > cx.now());
-        let current = lasts && accepts(&proved.client, method) && self.keeps_up(cx);
+        let current = lasts && accepts(&proved.client, method) && keeps_up(cx);
         current.then(|| Arc::clone(&proved.client))
     }
+}
 
-    /// Whether what this node keeps can be believed: the change log is followed, or has been until lately (F32).
-    pub(crate) fn keeps_up(&self, cx: &Cx) -> bool {
-        cx.db.views_current(cx.now(), ALONE).is_ok()
-    }
+/// Whether what this node keeps can be believed: the change log is followed, or has been until lately (F32).
+pub(crate) fn keeps_up(cx: &Cx) -> bool {
+    cx.db.views_current(cx.now(), ALONE).is_ok()
 }
 
 /// For how long a node whose database is away goes on with what it keeps. What is revoked is known as long.

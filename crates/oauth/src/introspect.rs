@@ -6,7 +6,7 @@
 
 use claviger_audit::{Cx, Event, refused};
 use claviger_crypto::sealed;
-use claviger_kernel::{Secret, Unavailable};
+use claviger_kernel::{Secret, Timestamp, Unavailable};
 use claviger_session::families::{self, FamilyError, RetryRule};
 use claviger_tokens::{Expectation, KeySet, Refusal, VerifiedToken, Verifier};
 use serde::Serialize;
@@ -97,13 +97,13 @@ impl OAuth {
             token_type: Some("Bearer"),
             exp: Some(claims.exp.seconds()),
             iat: Some(claims.iat.seconds()),
-            nbf: claims.nbf.map(|time| time.seconds()),
+            nbf: claims.nbf.map(Timestamp::seconds),
             sub: claims.sub.clone(),
             aud: claims.aud.first().cloned(),
             iss: Some(claims.iss.clone()),
             jti: claims.jti.clone(),
             sid: claims.sid.clone(),
-            auth_time: claims.auth_time.map(|time| time.seconds()),
+            auth_time: claims.auth_time.map(Timestamp::seconds),
             acr: claims.acr.clone(),
             cnf: claims.cnf.clone(),
         }))

@@ -87,8 +87,8 @@ impl OAuth {
             return Ok(token.seal(&*self.opaque(cx)?));
         }
         let signer = self.ring.signer(cx.realm(), Algorithm::Es256)?;
-        let signed = token.sign(&signer).map_err(|_| Unavailable::new("a token could not be signed"))?;
-        Ok(Secret::new(signed))
+        let text = token.sign(&signer).map_err(|_| Unavailable::new("a token could not be signed"))?;
+        Ok(Secret::new(text))
     }
 
     /// The tokens of a user: access token, ID token where `openid` was granted, refresh token where the client refreshes.

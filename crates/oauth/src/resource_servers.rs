@@ -10,6 +10,7 @@ use claviger_tenancy::Realm;
 use serde::{Deserialize, Serialize};
 
 use crate::OAuth;
+use crate::authenticate::keeps_up;
 use crate::scope::Scopes;
 
 pub(crate) mod sql;
@@ -213,7 +214,7 @@ impl OAuth {
     ) -> Result<Option<Arc<ResourceServer>>, Unavailable> {
         let key = (cx.realm(), audience.to_owned());
         if let Some(server) = self.known.resource_servers.get(&key)
-            && self.keeps_up(cx)
+            && keeps_up(cx)
         {
             return Ok(Some(server));
         }

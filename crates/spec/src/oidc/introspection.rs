@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use base64::Engine as _;
 use claviger_testkit::{Answer, Client, TestServer, tests};
 use http::Method;
 use serde_json::{Value, json};
@@ -118,7 +119,6 @@ tests! {
         let app = app(&t).await;
         api(&t, "", "opaque").await;
         let token = text(&tokens_for(&t, &app, ADA, "opaque").await, "access_token");
-        use base64::Engine as _;
         let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token.strip_prefix("cvat_").unwrap()).unwrap();
         let inside = String::from_utf8_lossy(&bytes);
         for secret in [text(&ada, "subject"), app.client_id.clone(), audience("opaque"), "notes:read".to_owned()] {
