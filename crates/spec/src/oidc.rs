@@ -1,5 +1,6 @@
 //! OAuth 2.0 and OpenID Connect, as clients see them.
 
+mod away;
 mod codes;
 mod confusion;
 mod introspection;

@@ -11,7 +11,8 @@ use claviger_authenticators::password::{HashParameters, HashSettings};
 use claviger_http::base::{Route, Shutdown, serve};
 use claviger_kernel::{ManualClock, SeededEntropy, SystemReason, Timestamp};
 use claviger_notify::Inbox;
-use claviger_storage::scratch::{self, Engine, Scratch};
+use claviger_storage::Store;
+use claviger_storage::scratch::{self, Engine, Link, Scratch};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -26,6 +27,7 @@ pub const PUBLIC_URL: &str = "https://id.test";
 pub struct Options {
     settings: Vec<(&'static str, String)>,
     slow_hashes: bool,
+    by_link: bool,
 }
 
 impl Options {
@@ -40,6 +42,13 @@ impl Options {
     #[must_use]
     pub const fn slow_hashes(mut self) -> Self {
         self.slow_hashes = true;
+        self
+    }
+
+    /// Reaches its database by a way that the test can cut: [`TestServer::link`]. For PostgreSQL alone.
+    #[must_use]
+    pub const fn by_link(mut self) -> Self {
+        self.by_link = true;
         self
     }
 
@@ -63,11 +72,20 @@ impl Options {
 pub struct TestServer {
     server: Arc<Server>,
     scratch: Scratch,
+    link: Option<Link>,
     inbox: Inbox,
     address: SocketAddr,
     shutdown: Shutdown,
     listening: JoinHandle<()>,
     _data: tempfile::TempDir,
+}
+
+/// A store of the server's own, on the database of `scratch` and by a way that can be cut.
+async fn linked(scratch: &Scratch) -> (Store, Link) {
+    let options = scratch.database().expect("a link leads to PostgreSQL").options();
+    let link = Link::to(&options).await;
+    let store = Store::open_postgres(link.through(&options)).await.expect("the store opens");
+    (store, link)
 }
 
 mod sql {
@@ -91,6 +109,12 @@ impl TestServer {
         let scratch = scratch::store(engine).await;
         let data = tempfile::tempdir().expect("a data folder");
         let hashing = options.hashing();
+        let (store, link) = if options.by_link {
+            let (store, link) = linked(&scratch).await;
+            (store, Some(link))
+        } else {
+            (scratch.store.clone(), None)
+        };
         let settings = options.settings(data.path());
         let public_url = settings.public_url.as_deref().expect("a public address").parse().expect("a public address");
         let inbox = Inbox::new();
@@ -101,7 +125,7 @@ impl TestServer {
             hashing,
             transport: Arc::new(inbox.clone()),
         };
-        let assembled = Server::assemble(&settings, public_url, scratch.store.clone(), ambient).await;
+        let assembled = Server::assemble(&settings, public_url, store, ambient).await;
         let server = Arc::new(assembled.unwrap_or_else(|error| panic!("the server does not start: {error:#}")));
         let main = server.services.tenancy.main().expect("the realm main");
         let keys = server.services.system(main.id, SystemReason::KEY_ROTATION);
@@ -110,7 +134,7 @@ impl TestServer {
         let address = listener.local_addr().expect("an address");
         let shutdown = Shutdown::new();
         let listening = tokio::spawn(serve(vec![listener.into()], Arc::clone(&server.public), shutdown.clone()));
-        Self { server, scratch, inbox, address, shutdown, listening, _data: data }
+        Self { server, scratch, link, inbox, address, shutdown, listening, _data: data }
     }
 
     /// Every message that was delivered. Nothing is delivered before [`TestServer::deliver`].
@@ -168,6 +192,14 @@ impl TestServer {
     /// The store and what a test may do behind the server's back.
     pub const fn scratch(&self) -> &Scratch {
         &self.scratch
+    }
+
+    /// The way to the database, of a server started with [`Options::by_link`].
+    ///
+    /// # Panics
+    /// For any other server.
+    pub const fn link(&self) -> &Link {
+        self.link.as_ref().expect("the server was started with by_link")
     }
 
     /// Every public route, as declared.
