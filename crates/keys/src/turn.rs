@@ -101,12 +101,11 @@ impl KeyRing {
     /// a minute is not waited for: it answers nothing that needs a key made since.
     pub(crate) async fn known_everywhere(&self, next: KeyId) -> Result<bool, Unavailable> {
         let noted = self.marks.lock().get(&next).copied();
-        let mark = match noted {
-            Some(mark) => mark,
-            None => {
-                let now = Mark::now(&self.db).await?;
-                *self.marks.lock().entry(next).or_insert(now)
-            }
+        let mark = if let Some(mark) = noted {
+            mark
+        } else {
+            let now = Mark::now(&self.db).await?;
+            *self.marks.lock().entry(next).or_insert(now)
         };
         let behind = nodes::behind(&self.db, mark).await?;
         if !behind.is_empty() {
