@@ -7,7 +7,8 @@ use claviger_oauth::first_party::FirstParty;
 use http::StatusCode;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, HeaderName, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderName, HeaderValue,
+    ORIGIN, VARY,
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -76,12 +77,17 @@ impl<'a> Door<'a> {
     }
 
     fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-        let credentials = self.readable.as_ref().map(|_| HeaderValue::from_static("true"));
-        let readable = self.readable.clone().map(|origin| (ACCESS_CONTROL_ALLOW_ORIGIN, origin));
-        [(VARY, HeaderValue::from_static("Origin"))]
-            .into_iter()
-            .chain(readable)
-            .chain(credentials.map(|yes| (ACCESS_CONTROL_ALLOW_CREDENTIALS, yes)))
+        let readable = self.readable.clone().map(|origin| {
+            [
+                (ACCESS_CONTROL_ALLOW_ORIGIN, origin),
+                (ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true")),
+                (
+                    ACCESS_CONTROL_EXPOSE_HEADERS,
+                    HeaderValue::from_static("retry-after, www-authenticate, x-request-id"),
+                ),
+            ]
+        });
+        [(VARY, HeaderValue::from_static("Origin"))].into_iter().chain(readable.into_iter().flatten())
     }
 
     /// Refuses a browser that wants its refresh token where scripts can read it. Every browser names the origin of a POST.

@@ -390,10 +390,12 @@ tests! {
         let limited = Script::new(t.browser_at(peer("2001:db8::ffff")), &app).post("sign-in", body.clone()).await;
         assert_eq!((limited.status(), limited.code().as_str()), (429, "too_many_attempts"));
         assert_eq!(limited.header("retry-after"), Some("900"));
+        let told = limited.header("access-control-expose-headers").unwrap();
+        assert!(told.contains("retry-after"), "the script may read when to come back: {told}");
         assert_eq!(Script::new(t.browser_at(peer("2001:db8:0:1::1")), &app).post("sign-in", body).await.status(), 200);
     }
 
-    async fn a110_a_full_queue_of_hashes_answers_json_with_503_and_refreshes_go_on(t: TestServer, Options::default().slow_hashes()) {
+    async fn a110_a_full_queue_of_hashes_answers_json_with_503_and_sessions_go_on(t: TestServer, Options::default().slow_hashes()) {
         user(&t, ADA).await;
         let app = single_page_app(&t).await;
         let mut page = signed_in(&t, &app).await;
@@ -407,7 +409,7 @@ tests! {
                 })
             })
             .collect();
-        assert_eq!(page.refresh().await.status(), 200);
+        assert_eq!(page.ask(Method::GET, "session").await.status(), 200);
         let mut shed = 0;
         for guess in guesses {
             match guess.await.unwrap() {
@@ -417,6 +419,23 @@ tests! {
             }
         }
         assert!(shed > 0, "a queue of two cannot take 24");
+    }
+
+    async fn f32_with_the_store_away_nobody_is_told_to_drop_a_token_by_json(t: TestServer) {
+        user(&t, ADA).await;
+        let app = single_page_app(&t).await;
+        let mut page = signed_in(&t, &app).await;
+        let kept = page.refresh_cookie().map(|(_, value)| value.to_owned());
+        t.services().store.close().await;
+        let refreshed = page.refresh().await;
+        let fresh = Script::new(t.browser(), &app).post("sign-in", json!({ "email": ADA, "password": PASSWORD })).await;
+        let out = page.post("sign-out", json!({})).await;
+        let listed = page.ask(Method::GET, "sessions").await;
+        for answer in [refreshed, fresh, out, listed] {
+            assert_eq!((answer.status(), answer.code().as_str()), (503, "unavailable"));
+            assert!(answer.header("retry-after").is_some() && answer.set_cookies().is_empty());
+        }
+        assert_eq!(page.refresh_cookie().map(|(_, value)| value.to_owned()), kept);
     }
 
     async fn a202_no_secret_of_the_json_surface_reaches_the_log(t: TestServer) {

@@ -10,7 +10,7 @@ use crate::people::{
 };
 
 /// Every page that a visitor or a user may see, with its form's fields.
-const PAGES: [&str; 5] = ["/login", "/signup", "/recover", "/account", "/account/password"];
+const PAGES: [&str; 6] = ["/login", "/signup", "/recover", "/account", "/account/password", "/account/sessions"];
 
 /// A browser with the cookies of `browser`, at whatever moment they were taken.
 fn thief(browser: &Browser) -> Browser {
@@ -267,7 +267,7 @@ tests! {
             }
         }
         sign_out(&mut browser).await;
-        for path in ["/account", "/account/password"] {
+        for path in ["/account", "/account/password", "/account/sessions"] {
             assert_eq!(browser.open(path).await.path(), "/login");
         }
     }
