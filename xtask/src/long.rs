@@ -49,6 +49,20 @@ const RUNS: &[Run] = &[
         environment: &[("CLAVIGER_ROUNDS", "3000")],
     },
     Run {
+        name: "propagation",
+        what: "what ends on one node, until the others refuse it, twelve hundred times with NOTIFY and without (F41)",
+        packages: &["claviger"],
+        tests: &["what_ends_on_one_node", "f41_without_notify"],
+        environment: &[("CLAVIGER_PROPAGATIONS", "100")],
+    },
+    Run {
+        name: "away",
+        what: "ten minutes without the database (F32)",
+        packages: &["claviger"],
+        tests: &["f32_with_the_database_down"],
+        environment: &[("CLAVIGER_AWAY_SECONDS", "600")],
+    },
+    Run {
         name: "mutations",
         what: "fifty times as many mutations of what comes from outside (A229)",
         packages: &["claviger-crypto", "claviger-tokens", "claviger-http", "claviger"],

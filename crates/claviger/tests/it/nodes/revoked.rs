@@ -149,51 +149,63 @@ fn f41_without_notify_too_every_node_refuses_within_a_second() {
     });
 }
 
-#[test]
-fn a080_f09_after_a_restart_of_every_node_what_was_revoked_or_locked_is_so_still_and_what_lived_lives() {
-    Runtime::new().unwrap().block_on(async {
-        let nodes = Nodes::start(3).await;
-        let app = nodes.confidential_app(0).await;
-        let mut alive = Signed::up(&nodes, &app, "alive@example.com").await;
-        let mut ended = Vec::new();
-        for end in End::ALL {
-            let mut signed = Signed::up(&nodes, &app, &format!("{end:?}@example.com")).await;
-            let cookie = signed.person.clone();
-            end.happens(&nodes, 1, &app, &mut signed).await;
-            ended.push((end, cookie, signed.tokens));
-        }
-        let locked = nodes.user(0, "locked@example.com").await;
-        for number in 0..6 {
-            let (_, answer) =
-                nodes.try_sign_in(&[number % 3], &locked.email, "quiet orchard 12 thunder").await.unwrap();
-            assert_eq!(answer.status, 422, "{answer:?}");
-        }
-        // A hundred wrong guesses close the account; the waits between them would take a day.
-        let owner = nodes.scratch().database().unwrap().owner().await.unwrap();
-        let more = "update attempts set failures = failures + 95 where kind = 'account'";
-        assert_eq!(owner.execute(more, &[]).await.unwrap(), 1);
-        nodes.restart_all().await;
-        for node in 0..3 {
-            for (end, cookie, tokens) in &ended {
-                assert!(!nodes.is_active(node, &app, &tokens.access).await, "{end:?}: node {node}");
-                assert_eq!(nodes.userinfo(node, &tokens.access).await.unwrap().status, 401, "{end:?}: node {node}");
-                if !matches!(end, End::RevokeAccess) {
-                    let refresh = nodes.refresh(node, &app, &tokens.refresh).await.unwrap();
-                    assert_eq!(refresh.code().as_deref(), Some("invalid_grant"), "{end:?}: node {node}: {refresh:?}");
-                }
-                let signed_in = nodes.is_signed_in(node, &mut cookie.clone()).await;
-                assert_eq!(signed_in, !end.ends_session(), "{end:?}: node {node}");
+mod f09_every_node_restarts_at_once {
+    use tokio::runtime::Runtime;
+
+    use super::super::cluster::Nodes;
+    use super::super::people::{PASSWORD, Tokens};
+    use super::{End, Signed};
+
+    #[test]
+    fn a080_what_was_revoked_or_locked_is_so_still_and_what_lived_lives() {
+        Runtime::new().unwrap().block_on(async {
+            let nodes = Nodes::start(3).await;
+            let app = nodes.confidential_app(0).await;
+            let mut alive = Signed::up(&nodes, &app, "alive@example.com").await;
+            let mut ended = Vec::new();
+            for end in End::ALL {
+                let mut signed = Signed::up(&nodes, &app, &format!("{end:?}@example.com")).await;
+                let cookie = signed.person.clone();
+                end.happens(&nodes, 1, &app, &mut signed).await;
+                ended.push((end, cookie, signed.tokens));
             }
-            let (_, answer) = nodes.try_sign_in(&[node], &locked.email, super::people::PASSWORD).await.unwrap();
-            assert_eq!(answer.status, 422, "the right password, but the account is locked: {answer:?}");
-            assert!(nodes.is_signed_in(node, &mut alive.person).await, "node {node}");
-            assert!(nodes.is_active(node, &app, &alive.tokens.access).await, "node {node}");
-            let next = nodes.refresh(node, &app, &alive.tokens.refresh).await.unwrap();
-            alive.tokens = Tokens::of(&next);
-        }
-        nodes.command(0, Nodes::act_on(&locked, "unlock")).await;
-        nodes.sign_in(&[2, 1], &locked.email).await;
-    });
+            let locked = nodes.user(0, "locked@example.com").await;
+            for number in 0..6 {
+                let (_, answer) =
+                    nodes.try_sign_in(&[number % 3], &locked.email, "quiet orchard 12 thunder").await.unwrap();
+                assert_eq!(answer.status, 422, "{answer:?}");
+            }
+            // A hundred wrong guesses close the account; the waits between them would take a day.
+            let owner = nodes.scratch().database().unwrap().owner().await.unwrap();
+            let more = "update attempts set failures = failures + 95 where kind = 'account'";
+            assert_eq!(owner.execute(more, &[]).await.unwrap(), 1);
+            nodes.restart_all().await;
+            for node in 0..3 {
+                for (end, cookie, tokens) in &ended {
+                    assert!(!nodes.is_active(node, &app, &tokens.access).await, "{end:?}: node {node}");
+                    assert_eq!(nodes.userinfo(node, &tokens.access).await.unwrap().status, 401, "{end:?}: node {node}");
+                    if !matches!(end, End::RevokeAccess) {
+                        let refresh = nodes.refresh(node, &app, &tokens.refresh).await.unwrap();
+                        assert_eq!(
+                            refresh.code().as_deref(),
+                            Some("invalid_grant"),
+                            "{end:?}: node {node}: {refresh:?}"
+                        );
+                    }
+                    let signed_in = nodes.is_signed_in(node, &mut cookie.clone()).await;
+                    assert_eq!(signed_in, !end.ends_session(), "{end:?}: node {node}");
+                }
+                let (_, answer) = nodes.try_sign_in(&[node], &locked.email, PASSWORD).await.unwrap();
+                assert_eq!(answer.status, 422, "the right password, but the account is locked: {answer:?}");
+                assert!(nodes.is_signed_in(node, &mut alive.person).await, "node {node}");
+                assert!(nodes.is_active(node, &app, &alive.tokens.access).await, "node {node}");
+                let next = nodes.refresh(node, &app, &alive.tokens.refresh).await.unwrap();
+                alive.tokens = Tokens::of(&next);
+            }
+            nodes.command(0, Nodes::act_on(&locked, "unlock")).await;
+            nodes.sign_in(&[2, 1], &locked.email).await;
+        });
+    }
 }
 
 #[test]
