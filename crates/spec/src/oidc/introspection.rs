@@ -396,7 +396,7 @@ tests! {
             assert_eq!(t.client().get(&format!("{path}?token=a")).await.status(), 405, "{path}");
             let body = json!({ "token": "a" });
             assert_eq!(t.client().post_json(path, &body).await.status(), 415, "{path}");
-            for odd in ["é\u{0}", "a.b.c", "..", "cvat_", "cvrt_", "cvat_====", &"a".repeat(20_000)] {
+            for odd in ["é", "a.b.c", "..", "cvat_", "cvrt_", "cvat_====", &"a".repeat(20_000)] {
                 let answer = post(&t.client(), &app, path, &[("token", odd), ("token_type_hint", "saml_assertion")]).await;
                 assert_eq!(answer.status(), 200, "{path} {odd:.20}: {}", answer.text());
             }
