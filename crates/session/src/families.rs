@@ -224,6 +224,8 @@ pub struct Presented {
     pub family: Family,
     opaque: Opaque,
     decision: Decision,
+    /// How often the token may be repeated.
+    most: u32,
 }
 
 /// A refresh token of ours beside its family, not judged yet.
@@ -246,7 +248,7 @@ impl Found {
     pub fn judge(self, rule: &RetryRule, now: Timestamp) -> Result<Presented, FamilyError> {
         let Self { family, opaque } = self;
         let decision = decide(&family, opaque.generation(), &opaque.hash(), rule, now)?;
-        Ok(Presented { family, opaque, decision })
+        Ok(Presented { family, opaque, decision, most: rule.repeats })
     }
 }
 
@@ -313,7 +315,7 @@ pub fn advance(
         Decision::Repeat { first_use } => {
             let (key, generation) = (family.rotation_key, family.generation);
             let secret = successor(keys, key, family.id, generation, presented.opaque.secret(), family.rotation_nonce)?;
-            unit.one("family", &sql::REPEAT, args![unit.realm(), family.id, generation, family.repeats]);
+            unit.one("family", &sql::REPEAT, args![unit.realm(), family.id, generation, presented.most]);
             let token = opaque::mint_under(opaque::Kind::RefreshToken, keys, key, family.id, generation, &secret)?;
             Some(Issued { token, jti: jti(keys, key, family.id, generation, narrowed)?, issued_at: first_use })
         }

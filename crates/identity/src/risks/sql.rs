@@ -14,10 +14,9 @@ claviger_storage::statements! {
     pub(super) OF: "select cause, evidence, marked_at, last_at, times, told_at from user_risks \
         where realm_id = $1 and user_id = $2";
     /// Users with a mark.
-    pub(super) PAGE: "with marked as materialized (select user_id from user_risks \
-        where realm_id = $1 and user_id > $2 order by user_id limit $3) \
-        select u.id, u.subject, u.status, u.epoch, u.claims, u.created_at, u.updated_at from marked m \
-        join users u on u.realm_id = $1 and u.id = m.user_id order by u.id";
+    pub(super) PAGE: "select id, subject, status, epoch, claims, created_at, updated_at from users \
+        where realm_id = $1 and id > $2 and id in (select user_id from user_risks where realm_id = $1 and user_id > $2 \
+        order by user_id limit $3)";
     /// The mark goes, if it is still the one that was read.
     pub(super) CLEAR: "delete from user_risks where realm_id = $1 and user_id = $2 and last_at = $3";
 }

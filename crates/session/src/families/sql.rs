@@ -24,9 +24,9 @@ claviger_storage::statements! {
     pub(super) ROTATE: "update token_families set generation = $5, secret_hash = $6, parent_hash = $4, rotation_nonce = $7, \
         rotation_key = $8, parent_used_at = $9, repeats = 0, used_at = $9, idle_expires_at = $10 \
         where realm_id = $1 and id = $2 and generation = $3 and secret_hash = $4 and revoked_at is null";
-    /// The same answer once more.
+    /// The same answer once more, unless it was given often enough. Repeats do not get into each other's way.
     pub(super) REPEAT: "update token_families set repeats = repeats + 1 \
-        where realm_id = $1 and id = $2 and generation = $3 and repeats = $4 and revoked_at is null";
+        where realm_id = $1 and id = $2 and generation = $3 and repeats < $4 and revoked_at is null";
     /// One is over.
     pub(super) REVOKE: "update token_families set revoked_at = $3, revoke_reason = $4 \
         where realm_id = $1 and id = $2 and revoked_at is null";
