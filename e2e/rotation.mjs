@@ -22,7 +22,7 @@ await withServer('sqlite', async (server) => {
   const verify = (text, set) => jwtVerify(text, createLocalJWKSet(set), { issuer: server.url, audience: API, typ: 'at+jwt' });
   const state = async (kid) => (await server.command('key', 'list')).items.find((key) => key.kid === kid)?.state;
 
-  const settings = { keys: { jwks_max_age: '1m', publish_ahead: '2m' } };
+  const settings = { keys: { jwks_max_age: '10s', publish_ahead: '20s' } };
   await server.command('realm', 'set', 'main', '--settings', JSON.stringify(settings));
   const [before, old] = [await published(), await token()];
   const first = (await verify(old, before)).protectedHeader.kid;
