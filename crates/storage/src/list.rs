@@ -1,6 +1,6 @@
 //! Lists: pages of rows in the order of a sort key, read on from where the page before ended.
 //!
-//! A list declares its filters and sort keys with [`list!`](crate::list); the declaration makes one statement for each
+//! A list declares its filters and sort keys with [`list!`](macro@crate::list); the declaration makes one statement for each
 //! filter × sort, so that the statement suite sees them all and none is put together while the server runs. Pages go by
 //! keyset, never by offset: a row that comes or goes between two pages moves no other.
 
@@ -40,7 +40,7 @@ pub trait Listed: Sized + Send + 'static {
 /// The first column that a list's declaration names; those before it carry the cursor.
 pub const FIRST_COLUMN: usize = 2;
 
-/// A declared list. Made by [`list!`](crate::list) alone.
+/// A declared list. Made by [`list!`](macro@crate::list) alone.
 #[derive(Debug)]
 pub struct List<F, S> {
     statements: &'static [&'static [&'static Sql]],
