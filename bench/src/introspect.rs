@@ -91,7 +91,7 @@ impl Caller for Collector {
 }
 
 fn askers(tokens: &Arc<Vec<String>>) -> Vec<Asker> {
-    (0..CONNECTIONS as u64).map(|seed| Asker { tokens: Arc::clone(tokens), draw: Draw(seed) }).collect()
+    (0..CONNECTIONS as u64).map(|seed| Asker { tokens: Arc::clone(tokens), draw: Draw::new(seed) }).collect()
 }
 
 struct Asker {

@@ -171,6 +171,8 @@ pub(crate) async fn refresh(engine: Engine) -> anyhow::Result<()> {
     let client = ours.client(&cx).await?;
     let users = ours.users(&cx, USERS).await?;
     let keys = ours.server.services.keys.opaque(cx.realm())?;
+    // The API of a token that is for no other: the issuer's own userinfo endpoint.
+    let realm = ours.server.services.oauth.realm(&cx)?;
     let mut material = String::new();
     for first in (0..FAMILIES).step_by(100) {
         let mut unit = claviger_audit::quiet(&cx, "families of a measurement");
@@ -181,7 +183,7 @@ pub(crate) async fn refresh(engine: Engine) -> anyhow::Result<()> {
                 client: (client.id, client.epoch),
                 grant: cx.id(),
                 session: None,
-                audience: "https://api.example.com",
+                audience: &realm.issuer,
                 scope: "openid offline_access notes:read",
                 nonce: None,
                 authentication: ("urn:claviger:aal:1", "pwd", cx.now()),

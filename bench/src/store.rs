@@ -180,7 +180,7 @@ fn bare_reads(path: &Path) -> anyhow::Result<Figure> {
 fn bare_reader(path: &Path, seed: u64) -> anyhow::Result<Histogram<u64>> {
     let raw = rusqlite::Connection::open(path)?;
     let mut read = raw.prepare("select name, at, filling from benched where realm_id = ?1 and id = ?2")?;
-    let (mut draw, mut times, end) = (Draw(seed), times(), now() + ROUND);
+    let (mut draw, mut times, end) = (Draw::new(seed), times(), now() + ROUND);
     loop {
         let began = now();
         if began > end {
