@@ -86,6 +86,7 @@ async fn revoked(nodes: &Nodes, node: usize, app: &App, token: &str) {
 }
 
 /// Ends things on node 1 in every way, and holds nodes 0 and 2 to refusing them in time.
+#[allow(clippy::print_stdout, reason = "a long run tells what it has measured")]
 async fn refused_everywhere(nodes: &Nodes) {
     let rounds = std::env::var(ROUNDS).map_or(1, |rounds| rounds.parse::<usize>().expect("a number of rounds"));
     let app = nodes.confidential_app(0).await;
