@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::world::{EVERYWHERE, NODES, World};
-use crate::it::nodes::people::Person;
+use crate::it::nodes::people::{App, Person};
 use crate::it::nodes::wire::Ask;
 
 /// How often each is asked for on every node before it is only asked for now and then.
@@ -22,6 +22,8 @@ const REMEMBERED: Duration = Duration::from_mins(10);
 pub(super) enum Bearer {
     /// An access token.
     Access(String),
+    /// The same, by the client that holds it and asks whether it is good.
+    Introspected(App, String),
     /// A browser's cookie.
     Cookie(Box<Person>),
 }
@@ -35,10 +37,31 @@ pub(super) enum Verdict {
 }
 
 impl Bearer {
+    /// The access token.
+    pub(super) fn token(&self) -> &str {
+        match self {
+            Self::Access(token) | Self::Introspected(_, token) => token,
+            Self::Cookie(_) => panic!("a cookie is no token"),
+        }
+    }
+
     /// What a node says to it.
     pub(super) async fn at(&self, world: &World, node: usize) -> Verdict {
         let answer = match self {
             Self::Access(token) => world.once(world.nodes.userinfo(node, token)).await,
+            Self::Introspected(app, token) => {
+                let fields = [("token", token.as_str())];
+                let answer = world.once(world.nodes.as_client(node, app, "/oauth2/introspect", &fields)).await;
+                return match answer {
+                    Some(answer) if answer.status == 200 && answer.json()["active"] == true => Verdict::Accepted,
+                    Some(answer) if answer.status == 200 => Verdict::Refused,
+                    Some(answer) => {
+                        assert_eq!(answer.status, 503, "node {node} answers {answer:?}");
+                        Verdict::Unknown
+                    }
+                    None => Verdict::Unknown,
+                };
+            }
             Self::Cookie(person) => {
                 // A copy: a refused cookie is taken from the browser.
                 let mut person = person.clone();

@@ -96,7 +96,7 @@ impl World {
 
     /// Moves everything to another database, in whose cluster the numbers of transactions are far below those in the
     /// log. `revoked` is a token that is revoked there before any of these nodes comes back.
-    pub(super) async fn restore(&self, revoked: Option<&str>) {
+    pub(super) async fn restore(&self, revoked: &str) {
         let _moves = self.moving.write().await;
         (0..NODES).for_each(|node| self.part(node, Way::Cut));
         *self.held.lock() = None;
@@ -111,11 +111,9 @@ impl World {
         run(&cluster, &format!("drop database {name}_before")).await;
         let restored = self.owner().await;
         run(&restored, &format!("update change_log set txid = txid + {AHEAD} where txid < {AHEAD}")).await;
-        if let Some(token) = revoked {
-            let entry = Entry::of(token);
-            run(&restored, &entry.row()).await;
-            run(&restored, &entry.change(Some(YOUNG))).await;
-        }
+        let entry = Entry::of(revoked);
+        run(&restored, &entry.row()).await;
+        run(&restored, &entry.change(Some(YOUNG))).await;
         (0..NODES).for_each(|node| self.heal(node));
     }
 
