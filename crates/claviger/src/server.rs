@@ -149,7 +149,7 @@ impl Server {
     pub async fn work(&self, shutdown: &Shutdown) {
         tokio::select! {
             () = shutdown.begun() => {}
-            () = work::all(&self.services) => {}
+            () = Box::pin(work::all(&self.services)) => {}
         }
     }
 }
