@@ -101,7 +101,7 @@ impl Database {
         let mut unit = self.unit(slot.realm);
         let args = slot.args(args![old, new, expires, self.now()]);
         unit.returning("ephemeral", &sql::REPLACE, args, Expect::Any);
-        Ok(self.commit(unit).await?.rows("ephemeral").len() > 0)
+        Ok(!self.commit(unit).await?.rows("ephemeral").is_empty())
     }
 
     pub(super) async fn increment(&self, slot: Slot<'_>, expires: Timestamp) -> Result<u64, Unavailable> {

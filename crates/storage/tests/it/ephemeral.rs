@@ -139,8 +139,8 @@ behaviours! {
     async fn of_fifty_who_take_a_value_exactly_one_gets_it(seam) {
         let (ephemeral, realm) = (&seam.node, seam.scratch.id());
         ephemeral.put(realm, "code", b"k", b"v".to_vec(), seam.soon()).await.unwrap();
-        let takes = (0..50).map(|turn| insist(move || seam.either(turn).take(realm, "code", b"k")));
-        let taken = join_all(takes).await;
+        let tries = (0..50).map(|turn| insist(move || seam.either(turn).take(realm, "code", b"k")));
+        let taken = join_all(tries).await;
         let taken: Vec<Vec<u8>> = taken.into_iter().flatten().collect();
         assert_eq!(taken, [b"v".to_vec()]);
         assert_eq!(ephemeral.get(realm, "code", b"k").await.unwrap(), None);

@@ -14,13 +14,13 @@ use tokio::time::timeout;
 use super::{MINUTE, soon};
 
 /// Two nodes, each with a way of its own to one Redis.
-struct Nodes {
+struct Cluster {
     redis: ScratchRedis,
     ways: [Link; 2],
     nodes: [Ephemeral; 2],
 }
 
-impl Nodes {
+impl Cluster {
     async fn of(scratch: &Scratch) -> Self {
         let redis = ScratchRedis::take().await;
         let (one, to_one) = redis.linked().await;
@@ -33,7 +33,9 @@ impl Nodes {
     }
 
     fn set(&self, way: Way) {
-        self.ways.iter().for_each(|each| each.set(way));
+        for each in &self.ways {
+            each.set(way);
+        }
     }
 
     async fn until_redis_answers(&self) {
@@ -61,7 +63,7 @@ async fn until(fact: impl AsyncFn() -> bool) {
 
 both_engines! {
     async fn f37_without_redis_values_are_put_and_found_and_they_outlast_its_return(scratch) {
-        let (nodes, realm) = (Nodes::of(&scratch).await, scratch.id());
+        let (nodes, realm) = (Cluster::of(&scratch).await, scratch.id());
         let [one, two] = &nodes.nodes;
         one.put(realm, "flow", b"before", b"1".to_vec(), soon(&scratch)).await.unwrap();
         nodes.set(Way::Cut);
@@ -78,7 +80,7 @@ both_engines! {
     }
 
     async fn f37_a_value_of_before_does_not_come_back_in_place_of_a_later_one(scratch) {
-        let (nodes, realm) = (Nodes::of(&scratch).await, scratch.id());
+        let (nodes, realm) = (Cluster::of(&scratch).await, scratch.id());
         let [one, two] = &nodes.nodes;
         for key in [b"a", b"b"] {
             one.put(realm, "flow", key, b"old".to_vec(), soon(&scratch)).await.unwrap();
@@ -99,7 +101,7 @@ both_engines! {
     }
 
     async fn f40_a_hung_redis_is_waited_for_once_and_then_passed_by(scratch) {
-        let (nodes, realm) = (Nodes::of(&scratch).await, scratch.id());
+        let (nodes, realm) = (Cluster::of(&scratch).await, scratch.id());
         let node = &nodes.nodes[0];
         node.put(realm, "flow", b"before", b"1".to_vec(), soon(&scratch)).await.unwrap();
         nodes.set(Way::Silent);
@@ -120,7 +122,7 @@ both_engines! {
     }
 
     async fn f40_a_value_that_a_hung_redis_stores_late_is_still_taken_once(scratch) {
-        let (nodes, realm) = (Nodes::of(&scratch).await, scratch.id());
+        let (nodes, realm) = (Cluster::of(&scratch).await, scratch.id());
         nodes.set(Way::Silent);
         // Sent to Redis, not answered within the time limit, and so put into the database.
         nodes.nodes[0].put(realm, "flow", b"late", b"1".to_vec(), soon(&scratch)).await.unwrap();
@@ -132,7 +134,7 @@ both_engines! {
     }
 
     async fn f38_after_a_flush_values_are_gone_and_no_id_is_taken_for_new(scratch) {
-        let (nodes, realm) = (Nodes::of(&scratch).await, scratch.id());
+        let (nodes, realm) = (Cluster::of(&scratch).await, scratch.id());
         let [one, two] = &nodes.nodes;
         let use_of = async |node: &Ephemeral, id: &[u8], issued| {
             node.first_use(realm, "jti", id, issued, scratch.clock.now().plus(MINUTE)).await.unwrap()
@@ -153,7 +155,7 @@ both_engines! {
     }
 
     async fn f39_counts_that_redis_has_lost_begin_anew_and_no_row_is_lost(scratch) {
-        let (nodes, realm) = (Nodes::of(&scratch).await, scratch.id());
+        let (nodes, realm) = (Cluster::of(&scratch).await, scratch.id());
         let [one, two] = &nodes.nodes;
         for count in 1..=3 {
             assert_eq!(one.increment(realm, "rate", b"k", soon(&scratch)).await.unwrap(), count);
@@ -170,7 +172,7 @@ both_engines! {
     }
 
     async fn a041_no_id_is_taken_for_new_twice_whatever_becomes_of_redis(scratch) {
-        let (nodes, realm) = (Nodes::of(&scratch).await, scratch.id());
+        let (nodes, realm) = (Cluster::of(&scratch).await, scratch.id());
         let dice = SeededEntropy::new(7);
         let roll = |sides: u8| {
             let mut byte = [0; 1];
