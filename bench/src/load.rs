@@ -153,6 +153,7 @@ impl<C> Connection<C> {
         if let Some(value) = ask.authorization {
             request = request.header(header::AUTHORIZATION, value);
         }
+        self.sender.ready().await?;
         let answer = self.sender.send_request(request.body(Full::new(ask.form))?).await?;
         let status = answer.status();
         let body = answer.into_body().collect().await?.to_bytes();

@@ -184,7 +184,8 @@ pub(crate) async fn refresh(engine: Engine) -> anyhow::Result<()> {
                 grant: cx.id(),
                 session: None,
                 audience: &realm.issuer,
-                scope: "openid offline_access notes:read",
+                // Without `openid`: an ID token is a second signature, RS256 by default, and would be all that is measured.
+                scope: "offline_access notes:read",
                 nonce: None,
                 authentication: ("urn:claviger:aal:1", "pwd", cx.now()),
                 device: "Firefox on Linux",
