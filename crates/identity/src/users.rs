@@ -181,8 +181,8 @@ pub fn require_active(unit: &mut Unit, user: &ActiveUser) {
 pub struct EpochRaised(UserId);
 
 impl EpochRaised {
-    /// Whose.
-    pub const fn user(&self) -> UserId {
+    /// Whose, for the one that tells.
+    pub const fn told(self) -> UserId {
         self.0
     }
 }

@@ -56,7 +56,8 @@ pub fn client(unit: &mut Unit, id: ClientId, client_id: &str, epoch: i64) {
 
 /// Revokes what was issued to a user before the unit raised the epoch.
 pub fn user(unit: &mut Unit, raised: EpochRaised) {
-    many(unit, "revoked_user", &sql::USER, raised.user().as_bytes(), None);
+    let user = raised.told();
+    many(unit, "revoked_user", &sql::USER, user.as_bytes(), None);
 }
 
 /// Revokes what the sessions of a user but `keep` have brought forth. Before the unit ends them.

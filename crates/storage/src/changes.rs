@@ -26,9 +26,10 @@ pub(crate) mod sql {
         /// Where a SQLite log ends.
         pub(crate) END: shared("followers read across realms") "select position from change_log \
             where position > $1 order by position desc limit 1";
-        /// Drops old entries.
+        /// Drops old entries, the oldest of them first.
         pub(crate) FORGET: shared("entries of every realm go alike") "delete from change_log \
-            where at < $1 and position in (select position from change_log where at < $1 order by at limit $2) returning position";
+            where at < $1 and at <= coalesce((select at from change_log where at < $1 order by at limit 1 offset $2), $1) \
+            returning position";
     }
 }
 
@@ -169,7 +170,9 @@ impl Feed {
         let found = engine.look(position).await?;
         let followers = self.followers.read().clone();
         if found.lost {
-            followers.iter().for_each(|one| one.behind.store(true, Ordering::Relaxed));
+            for one in &followers {
+                one.behind.store(true, Ordering::Relaxed);
+            }
         }
         let mut fault = None;
         for one in &followers {

@@ -195,7 +195,7 @@ pub struct Committed(pub(crate) Vec<(&'static str, Rows)>);
 impl Committed {
     /// Whether statements have found something for the change log.
     pub(crate) fn found_changes(&self) -> bool {
-        self.0.iter().any(|(label, rows)| *label == CHANGES && rows.len() > 0)
+        self.0.iter().any(|(label, rows)| *label == CHANGES && !rows.is_empty())
     }
 
     /// The rows of the `returning` step called `label`.

@@ -13,7 +13,7 @@ use super::readers::Readers;
 use crate::changes::{Change, Look, MOST, Position};
 use crate::row::Source;
 use crate::signals::Signals;
-use crate::{ColumnError, Row, Scope, Sql, args};
+use crate::{ColumnError, Row, Scope, Sql, Value};
 
 /// One statement, hence one snapshot, for where the log stands and for what is new in it. `$1` and `$2` are the horizon
 /// and the snapshot of the last look. A restored log holds transactions that this server has not begun yet; they count
@@ -43,7 +43,7 @@ pub(super) async fn look(readers: &Readers, position: &Position) -> Result<Look,
         Position::Postgres { horizon, snapshot, .. } => (*horizon, snapshot.as_str()),
         _ => BLIND,
     };
-    let answer = readers.run(&LOOK, &args![horizon, snapshot]).await?;
+    let answer = readers.run(&LOOK, &[Value::from(horizon), Value::from(snapshot)]).await?;
     let missing = || Unavailable::new("the change log has no identity: the database is not one of ours");
     let unread = |error: ColumnError| Unavailable::new(format!("{}: {error}", LOOK.name));
     let first = Row(Source::Postgres(answer.rows.first().ok_or_else(missing)?));
