@@ -97,12 +97,7 @@ pub struct Standing {
 }
 
 /// A page of what stands of a user's grants after `after`; at most `limit` (1 to 200).
-pub async fn standing(
-    cx: &Cx,
-    user: UserId,
-    after: Option<GrantId>,
-    limit: u32,
-) -> Result<Vec<Standing>, Unavailable> {
+pub async fn standing(cx: &Cx, user: UserId, after: Option<GrantId>, limit: u32) -> Result<Vec<Standing>, Unavailable> {
     let after = after.unwrap_or(GrantId::from_bytes([0; 16]));
     cx.db.list(cx.realm(), &sql::STANDING, args![cx.realm(), user, after, limit.clamp(1, 200)], sql::standing).await
 }

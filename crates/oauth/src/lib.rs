@@ -62,12 +62,7 @@ pub struct OAuth {
 
 impl OAuth {
     /// The service over these parts.
-    pub fn new(
-        ring: Arc<KeyRing>,
-        tenancy: Arc<Tenancy>,
-        revocations: Arc<Revocations>,
-        notifier: Notifier,
-    ) -> Self {
+    pub fn new(ring: Arc<KeyRing>, tenancy: Arc<Tenancy>, revocations: Arc<Revocations>, notifier: Notifier) -> Self {
         Self { ring, tenancy, revocations, notifier, machines: Arc::default(), known: Arc::default() }
     }
 

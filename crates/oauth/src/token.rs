@@ -87,7 +87,8 @@ impl OAuth {
         if !linked {
             return Err(TokenError::InvalidTarget);
         }
-        let known = |scope: &str| server.settings.scopes.contains(scope) || crate::metadata::STANDARD_SCOPES.contains(&scope);
+        let known =
+            |scope: &str| server.settings.scopes.contains(scope) || crate::metadata::STANDARD_SCOPES.contains(&scope);
         if scopes.iter().all(known) { Ok(server.audience.clone()) } else { Err(TokenError::InvalidScope) }
     }
 }
