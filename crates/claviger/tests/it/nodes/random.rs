@@ -40,10 +40,11 @@ fn asked_for(variable: &str, otherwise: u64) -> u64 {
 struct Told<'a> {
     world: &'a World,
     seed: u64,
-    round: usize,
+    round: u64,
 }
 
 impl Drop for Told<'_> {
+    #[allow(clippy::print_stdout, reason = "a test that fails tells where it stood")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             println!("seed {}, round {}; what happened last:\n{}", self.seed, self.round, self.world.journal());
@@ -127,7 +128,7 @@ fn f02_f41_f44_f45_whatever_happens_the_revoked_stay_out_the_promised_stays_and_
         let graves = Graves::default();
         let mut told = Told { world: &world, seed, round: 0 };
         for (number, plan) in (0..rounds).zip(Plan::new(seed)) {
-            told.round = number as usize;
+            told.round = number;
             world.note(format!("round {number}: {:?}", plan.trouble.0));
             round(&world, &graves, &mut people, &plan).await;
         }

@@ -171,9 +171,9 @@ impl Somebody {
         let person = self.browser.as_mut()?;
         let mut path = authorization(&self.apps[app], scope);
         for hop in 0..HOPS {
-            let answer = person.ask(&world.nodes, (node + hop) % NODES, Ask::get(path)).await?;
+            let answer = person.ask(&world.nodes, (node + hop) % NODES, Ask::get(path.as_str())).await?;
             match answer.header("location").map(|to| to.strip_prefix("https://id.test").unwrap_or(to)) {
-                Some(next) if next.starts_with('/') => path = next.to_owned(),
+                Some(next) if next.starts_with('/') => next.clone_into(&mut path),
                 _ => return Some(answer),
             }
         }

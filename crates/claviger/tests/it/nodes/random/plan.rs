@@ -105,7 +105,7 @@ pub(super) struct Dice([u8; 8]);
 
 impl Dice {
     /// One of `0..count`, as the die of this number has fallen.
-    pub(super) fn of(&self, die: usize, count: usize) -> usize {
+    pub(super) fn of(self, die: usize, count: usize) -> usize {
         usize::from(self.0[die]) % count
     }
 }

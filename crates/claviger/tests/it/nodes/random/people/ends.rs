@@ -42,20 +42,17 @@ impl Somebody {
                 breathe().await;
                 continue;
             }
-            let acknowledged_by = match page.field("csrf") {
-                Some(csrf) => {
-                    let first = !std::mem::replace(&mut tried, true);
-                    let sent = person.ask(&world.nodes, node, Ask::post("/logout", &[("csrf", csrf)]));
-                    match world.once(sent).await {
-                        Some(answer) if matches!(answer.status, 200 | 303) => first.then_some(node),
-                        _ => continue,
-                    }
+            let acknowledged_by = if let Some(csrf) = page.field("csrf") {
+                let first = !std::mem::replace(&mut tried, true);
+                let sent = person.ask(&world.nodes, node, Ask::post("/logout", &[("csrf", csrf)]));
+                match world.once(sent).await {
+                    Some(answer) if matches!(answer.status, 200 | 303) => first.then_some(node),
+                    _ => continue,
                 }
+            } else {
                 // An attempt before this one went through, and its answer was lost.
-                None => {
-                    assert!(tried, "{}: {page:?}", self.say("was signed out"));
-                    None
-                }
+                assert!(tried, "{}: {page:?}", self.say("was signed out"));
+                None
             };
             let how = self.say(&format!("signed out at node {node}"));
             world.note(how.clone());
