@@ -261,6 +261,8 @@ pub(crate) fn peer(address: &str) -> core::net::IpAddr {
 /// What `work` writes to the log. The server must be reached directly: [`TestServer::browser_at`], `client_at`.
 pub(crate) async fn logged<T>(work: impl Future<Output = T>) -> (T, String) {
     use tracing::instrument::WithSubscriber as _;
+    static EARS: std::sync::Once = std::sync::Once::new();
+    EARS.call_once(|| tracing::subscriber::set_global_default(Ears).expect("no other test listens for everybody"));
     let kept = Kept::default();
     let everything = tracing_subscriber::fmt()
         .with_writer(kept.clone())
@@ -270,6 +272,34 @@ pub(crate) async fn logged<T>(work: impl Future<Output = T>) -> (T, String) {
     let done = work.with_subscriber(everything).await;
     let text = String::from_utf8(kept.0.lock().expect("nobody panicked").clone()).expect("a log is text");
     (done, text)
+}
+
+/// Hears nothing and is deaf to nothing: what other tests log before anybody listens would otherwise count as never listened
+/// to, for the whole process.
+struct Ears;
+
+impl tracing::Subscriber for Ears {
+    fn register_callsite(&self, _: &'static tracing::Metadata<'static>) -> tracing::subscriber::Interest {
+        tracing::subscriber::Interest::sometimes()
+    }
+
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        false
+    }
+
+    fn max_level_hint(&self) -> Option<tracing::level_filters::LevelFilter> {
+        Some(tracing::level_filters::LevelFilter::TRACE)
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 #[derive(Clone, Default)]
