@@ -17,7 +17,7 @@ use claviger_storage::{Change, CommitError, Expect, Follower, Store, args};
 use claviger_tenancy::Tenancy;
 use claviger_tokens::{Marks, RevocationSet, RevokedBy};
 
-use self::entry::{Entry, Kind};
+use self::entry::Entry;
 
 mod entry;
 pub(crate) mod sql;
@@ -36,22 +36,22 @@ const OF_UNIT: &str = "revocations";
 
 /// Revokes one access token by its `jti`.
 pub fn token(unit: &mut Unit, jti: &str) {
-    add(unit, &Entry::named(Kind::Token, jti.as_bytes(), jti, 1));
+    add(unit, &Entry::named(RevokedBy::Token, jti.as_bytes(), jti, 1));
 }
 
 /// Revokes what a session has brought forth: part of its end.
 pub(crate) fn session(unit: &mut Unit, id: SessionId) {
-    add(unit, &Entry::of_id(Kind::Session, *id.as_bytes()));
+    add(unit, &Entry::of_id(RevokedBy::Session, *id.as_bytes()));
 }
 
 /// Revokes the access tokens of a family: part of its end.
 pub(crate) fn family(unit: &mut Unit, id: FamilyId) {
-    add(unit, &Entry::of_id(Kind::Family, *id.as_bytes()));
+    add(unit, &Entry::of_id(RevokedBy::Family, *id.as_bytes()));
 }
 
 /// Revokes what was issued to the client `client_id` under an epoch below `epoch`, which the unit makes the row's own.
 pub fn client(unit: &mut Unit, id: ClientId, client_id: &str, epoch: i64) {
-    add(unit, &Entry::named(Kind::Client, id.as_bytes(), client_id, epoch));
+    add(unit, &Entry::named(RevokedBy::Client, id.as_bytes(), client_id, epoch));
 }
 
 /// Revokes what was issued to a user before the unit raised the epoch.

@@ -96,6 +96,9 @@ pub enum RevokedBy {
 }
 
 impl RevokedBy {
+    /// Every kind. The change log bears the place in this order: it only ever grows at its end.
+    pub const ALL: [Self; 6] = [Self::Token, Self::Session, Self::Family, Self::User, Self::Client, Self::Organization];
+
     /// The thing in words.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,53 +1,28 @@
 //! One entry of the log: what is revoked, as the row and the change log spell it.
 
 use claviger_kernel::{FamilyId, SessionId, Timestamp};
-use claviger_tokens::{Revocation, RevocationSet};
+use claviger_tokens::{Revocation, RevocationSet, RevokedBy};
 
-/// What is revoked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
-    Token,
-    Session,
-    Family,
-    User,
-    Client,
-    Organization,
-}
-
-impl Kind {
-    const ALL: [Self; 6] = [Self::Token, Self::Session, Self::Family, Self::User, Self::Client, Self::Organization];
-
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Token => "token",
-            Self::Session => "session",
-            Self::Family => "family",
-            Self::User => "user",
-            Self::Client => "client",
-            Self::Organization => "organization",
-        }
-    }
-
-    pub(super) fn of(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
+/// The kind that the rows call `text`.
+pub(super) fn kind(text: &str) -> Option<RevokedBy> {
+    RevokedBy::ALL.into_iter().find(|kind| kind.as_str() == text)
 }
 
 /// An entry. Sessions and families go by their id, everything else by the name that tokens bear.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Entry {
-    pub(super) kind: Kind,
+    pub(super) kind: RevokedBy,
     pub(super) subject: Vec<u8>,
     pub(super) name: Option<String>,
     pub(super) epoch: i64,
 }
 
 impl Entry {
-    pub(super) fn of_id(kind: Kind, id: [u8; 16]) -> Self {
+    pub(super) fn of_id(kind: RevokedBy, id: [u8; 16]) -> Self {
         Self { kind, subject: id.to_vec(), name: None, epoch: 1 }
     }
 
-    pub(super) fn named(kind: Kind, subject: &[u8], name: &str, epoch: i64) -> Self {
+    pub(super) fn named(kind: RevokedBy, subject: &[u8], name: &str, epoch: i64) -> Self {
         Self { kind, subject: subject.to_vec(), name: Some(name.to_owned()), epoch }
     }
 
@@ -61,11 +36,11 @@ impl Entry {
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (kind, rest) = bytes.split_first()?;
-        let kind = Kind::ALL.into_iter().find(|known| *known as u8 == *kind)?;
+        let kind = RevokedBy::ALL.into_iter().find(|known| *known as u8 == *kind)?;
         let (epoch, rest) = rest.split_first_chunk()?;
         let epoch = i64::from_be_bytes(*epoch);
         let name = match kind {
-            Kind::Session | Kind::Family => {
+            RevokedBy::Session | RevokedBy::Family => {
                 <[u8; 16]>::try_from(rest).ok()?;
                 None
             }
@@ -80,12 +55,12 @@ impl Entry {
         let name = self.name.as_deref().unwrap_or_default();
         let id = || <[u8; 16]>::try_from(self.subject.as_slice()).unwrap_or_default();
         match self.kind {
-            Kind::Token => set.insert(Revocation::Token(name), until),
-            Kind::Session => set.insert(Revocation::Session(&SessionId::from_bytes(id()).to_string()), until),
-            Kind::Family => set.insert(Revocation::Family(&FamilyId::from_bytes(id()).to_string()), until),
-            Kind::User => set.insert(Revocation::User { sub: name, epoch }, until),
-            Kind::Client => set.insert(Revocation::Client { client_id: name, epoch }, until),
-            Kind::Organization => set.insert(Revocation::Organization { org_id: name, epoch }, until),
+            RevokedBy::Token => set.insert(Revocation::Token(name), until),
+            RevokedBy::Session => set.insert(Revocation::Session(&SessionId::from_bytes(id()).to_string()), until),
+            RevokedBy::Family => set.insert(Revocation::Family(&FamilyId::from_bytes(id()).to_string()), until),
+            RevokedBy::User => set.insert(Revocation::User { sub: name, epoch }, until),
+            RevokedBy::Client => set.insert(Revocation::Client { client_id: name, epoch }, until),
+            RevokedBy::Organization => set.insert(Revocation::Organization { org_id: name, epoch }, until),
         }
     }
 }

@@ -3,7 +3,9 @@
 use claviger_kernel::{RealmId, Timestamp, UnitId};
 use claviger_storage::{ColumnError, Row, Value, args};
 
-use super::entry::{Entry, Kind};
+use claviger_tokens::RevokedBy;
+
+use super::entry::{self, Entry};
 
 claviger_storage::statements! {
     /// One entry.
@@ -59,7 +61,7 @@ pub(super) struct Stored {
 impl Stored {
     /// What stands before every entry since `at`.
     pub(super) fn before(at: Timestamp) -> Self {
-        let entry = Entry { kind: Kind::Client, subject: Vec::new(), name: None, epoch: 0 };
+        let entry = Entry { kind: RevokedBy::Client, subject: Vec::new(), name: None, epoch: 0 };
         Self { unit: UnitId::from_bytes([0; 16]), entry, at }
     }
 
@@ -74,7 +76,7 @@ impl Stored {
 
 pub(super) fn stored(row: &Row<'_>) -> Result<Stored, ColumnError> {
     let kind: String = row.get(1)?;
-    let kind = Kind::of(&kind).ok_or(ColumnError { index: 1, expected: "a kind of revocation", found: "text" })?;
+    let kind = entry::kind(&kind).ok_or(ColumnError { index: 1, expected: "a kind of revocation", found: "text" })?;
     let entry = Entry { kind, subject: row.get(2)?, name: row.get(3)?, epoch: row.get(4)? };
     Ok(Stored { unit: row.get(0)?, entry, at: row.get(5)? })
 }

@@ -7,13 +7,13 @@ const REALM: RealmId = RealmId::from_bytes([7; 16]);
 
 fn entries() -> Vec<Entry> {
     vec![
-        Entry::named(Kind::Token, b"a-jti", "a-jti", 1),
-        Entry::of_id(Kind::Session, [1; 16]),
-        Entry::of_id(Kind::Family, [2; 16]),
-        Entry::named(Kind::User, &[3; 16], "usub", 4),
-        Entry::named(Kind::User, &[3; 16], "usub", 2),
-        Entry::named(Kind::Client, &[5; 16], "app", 1),
-        Entry::named(Kind::Organization, &[6; 16], "org", 9),
+        Entry::named(RevokedBy::Token, b"a-jti", "a-jti", 1),
+        Entry::of_id(RevokedBy::Session, [1; 16]),
+        Entry::of_id(RevokedBy::Family, [2; 16]),
+        Entry::named(RevokedBy::User, &[3; 16], "usub", 4),
+        Entry::named(RevokedBy::User, &[3; 16], "usub", 2),
+        Entry::named(RevokedBy::Client, &[5; 16], "app", 1),
+        Entry::named(RevokedBy::Organization, &[6; 16], "org", 9),
     ]
 }
 
