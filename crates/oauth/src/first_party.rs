@@ -9,14 +9,14 @@ use claviger_audit::{Cx, Event, Unit};
 use claviger_crypto::opaque;
 use claviger_identity::ActiveUser;
 use claviger_kernel::{FamilyId, Secret, SessionId, Timestamp, Unavailable, kind};
-use claviger_session::families::{self, Family, FamilyError, NewFamily, RetryRule};
+use claviger_session::families::{self, Family, FamilyError, NewFamily};
 use claviger_storage::CommitError;
 
 use crate::clients::{ClientKind, GrantType, require_active};
 use crate::issue::ForUser;
 use crate::metadata::STANDARD_SCOPES;
 use crate::scope::{MANAGE, Scopes};
-use crate::token::{TokenRequest, TokenResponse};
+use crate::token::{TokenRequest, TokenResponse, retry_rule};
 use crate::{Client, OAuth, TokenError, grants};
 
 /// A public client of the operator's own that is in use. Made by [`OAuth::first_party`] alone.
@@ -206,7 +206,7 @@ impl OAuth {
 
     /// The live family of a refresh token of this application. The token is not used up by it.
     pub async fn family_of(&self, cx: &Cx, app: &FirstParty, token: &str) -> Result<Option<Family>, Unavailable> {
-        match families::present(cx, &*self.opaque(cx)?, token, &RetryRule::ORDINARY).await {
+        match families::present(cx, &*self.opaque(cx)?, token, &retry_rule(&*self.realm(cx)?)).await {
             Ok(presented) => {
                 let family = presented.family;
                 let mine = family.client == app.0.id && family.client_epoch == app.0.epoch;

@@ -7,12 +7,13 @@
 use claviger_audit::{Cx, Event, refused};
 use claviger_crypto::sealed;
 use claviger_kernel::{Secret, Timestamp, Unavailable};
-use claviger_session::families::{self, FamilyError, RetryRule};
+use claviger_session::families::{self, FamilyError};
 use claviger_tokens::{Expectation, KeySet, Refusal, VerifiedToken, Verifier};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::clients::ClientKind;
+use crate::token::retry_rule;
 use crate::{AuthenticatedClient, Client, OAuth, TokenError};
 
 /// The answer (RFC 7662 §2.2). What is not known is left out; of a token that is not good nothing is said.
@@ -125,7 +126,7 @@ impl OAuth {
             return Ok(Err("issued to another client".to_owned()));
         }
         // Only the present token of its family: a used one may be repeated for a moment, but it is not what is held.
-        let presented = match found.judge(&RetryRule::ORDINARY, cx.now()) {
+        let presented = match found.judge(&retry_rule(&*self.realm(cx)?), cx.now()) {
             Ok(presented) if presented.first_use() => presented,
             Ok(_) => return Ok(Err("the refresh token was used".to_owned())),
             Err(reason) => return Ok(Err(reason.to_string())),

@@ -12,6 +12,8 @@ mod credentials;
 mod refresh;
 mod reuse;
 
+pub(crate) use refresh::retry_rule;
+
 /// A token request of a client that has proved itself, its parameters each at most once.
 #[derive(Debug, Default)]
 pub struct TokenRequest {

@@ -122,7 +122,8 @@ impl From<TokenError> for Advance {
     }
 }
 
-fn retry_rule(realm: &Realm) -> RetryRule {
+/// When a lost answer may be asked for again in `realm`: one rule for refreshing, introspection and the JSON surface.
+pub(crate) fn retry_rule(realm: &Realm) -> RetryRule {
     let tokens = &realm.settings.tokens;
     RetryRule { window: tokens.refresh_retry_window, repeats: tokens.refresh_retries }
 }
