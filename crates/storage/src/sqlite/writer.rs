@@ -104,11 +104,10 @@ fn write(mut connection: Connection, queue: &Queue<Waiting>, signals: &Signals) 
 /// Writes nothing more; who waits is told.
 fn stop(connection: Connection, queue: &Queue<Waiting>, reason: &Unavailable) {
     tracing::error!(reason = reason.reason(), "writing has stopped: restart once the disk is sound again");
+    let stopped = Unavailable::new(format!("writing has stopped: {}", reason.reason()));
+    queue.close(stopped.reason());
     drop(connection);
-    queue.close(&format!("writing has stopped: {}", reason.reason()));
-    for one in std::iter::from_fn(|| queue.take(1).pop()) {
-        drop(one.reply.send(Err(reason.clone().into())));
-    }
+    tell(std::iter::from_fn(|| queue.take(1).pop()), &stopped);
 }
 
 /// Tries a unit whose batch was lost once more, without neighbours.
@@ -145,7 +144,7 @@ fn answer(end: End, batch: Vec<Waiting>, signals: &Signals) -> Result<(), Unavai
     }
 }
 
-fn tell(batch: Vec<Waiting>, reason: &Unavailable) {
+fn tell(batch: impl IntoIterator<Item = Waiting>, reason: &Unavailable) {
     for one in batch {
         drop(one.reply.send(Err(reason.clone().into())));
     }

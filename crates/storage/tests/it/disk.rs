@@ -1,6 +1,6 @@
 //! A disk that is full, and one that fails: the tracer gives the log's system calls the answers that such a disk gives.
 
-use super::ledger::{Ledger, Mode, Said};
+use super::ledger::{CALLERS, Ledger, Mode, Said};
 use super::trace::strace;
 
 /// Runs a ledger whose log meets `fault` and returns what it said, held to its word where that is possible.
@@ -46,13 +46,16 @@ async fn f16_a_sync_that_fails_ends_all_writing_and_no_reading() {
     let (ledger, mut said) = with_fault("f16", "fsync,fdatasync:error=EIO:when=20").await;
     let first = said.order.iter().position(|number| said.refused.contains_key(number)).expect("the sync failed");
     assert!(first > 0, "entries before the failure are done");
-    assert_eq!(said.order.len() - first, said.refused.len(), "nothing is written after the failure");
+    // A caller whose entry was durable before the failure may be slow to say so; each of the others has one at most.
+    let late = said.order[first..].iter().filter(|number| said.done.contains(number)).count();
+    assert!(late < CALLERS, "{late} entries were written after the failure");
     assert_eq!(said.reads, said.refused.len(), "reads went on");
     let stopped = said.refused.values().filter(|reason| reason.contains("writing has stopped")).count();
     let unknown: Vec<u64> = said.refused.keys().copied().collect();
-    assert!(stopped > 500, "only {stopped} were told that writing has stopped");
+    // Twenty batches hold twenty entries of each caller at most.
+    assert!(stopped >= 600 - 20 * CALLERS, "only {stopped} were told that writing has stopped");
     // Of the batch whose sync failed nobody knows, and nobody was told otherwise.
     said.refused.retain(|_, reason| reason.contains("writing has stopped"));
-    assert!(unknown.len() - said.refused.len() <= 8, "one batch at most is unknown");
+    assert!(unknown.len() - said.refused.len() <= CALLERS, "one batch at most is unknown");
     ledger.verify(&said);
 }

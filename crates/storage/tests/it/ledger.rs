@@ -36,7 +36,7 @@ const FOLDER: &str = "CLAVIGER_LEDGER_FOLDER";
 const MODE: &str = "CLAVIGER_LEDGER_MODE";
 const NUMBERS: &str = "CLAVIGER_LEDGER_NUMBERS";
 /// How many callers enter at the same time.
-const CALLERS: u64 = 8;
+pub(crate) const CALLERS: usize = 8;
 
 /// How the child behaves.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
