@@ -20,7 +20,7 @@ use crate::figure::{Comparison, Goal, Rate};
 use crate::load::{Ask, Caller, Program};
 
 /// Live tokens.
-const TOKENS: usize = 200_000;
+const TOKENS: usize = 1_000_000;
 const CONNECTIONS: usize = 64;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(2);
