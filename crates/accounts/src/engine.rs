@@ -314,7 +314,7 @@ impl Accounts {
     /// The session of this cookie, if it is good now; keeps it from idling out.
     pub async fn session(&self, cx: &Cx, cookie: &str) -> Result<Option<Session>, Unavailable> {
         use sessions::PresentError as E;
-        let keys = self.opaque(cx)?;
+        let keys = self.opaque_for(cx, cookie).await?;
         match self.sessions.present(cx, &keys, cookie).await {
             Ok(session) => {
                 // A store that cannot write now does not sign anybody out; the next request tries again.

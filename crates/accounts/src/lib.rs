@@ -68,6 +68,11 @@ impl Accounts {
     pub(crate) fn opaque(&self, cx: &Cx) -> Result<Arc<OpaqueKeys>, Unavailable> {
         self.ring.opaque(cx.realm())
     }
+
+    /// The keys with which this cookie or link is to be read.
+    pub(crate) async fn opaque_for(&self, cx: &Cx, text: &str) -> Result<Arc<OpaqueKeys>, Unavailable> {
+        self.ring.opaque_for(cx.realm(), text).await
+    }
 }
 
 /// How long sessions of a realm live.

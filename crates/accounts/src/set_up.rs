@@ -85,7 +85,8 @@ impl Accounts {
     }
 
     async fn link_hash(&self, cx: &Cx, link: &str) -> Result<Option<[u8; 32]>, Unavailable> {
-        let Ok(opaque) = opaque::parse(opaque::Kind::SetUpLink, link, &*self.opaque(cx)?) else { return Ok(None) };
+        let keys = self.opaque_for(cx, link).await?;
+        let Ok(opaque) = opaque::parse(opaque::Kind::SetUpLink, link, &keys) else { return Ok(None) };
         let hash = opaque.hash();
         let found = cx.db.get(&sql::OF_REALM, args![cx.realm()], sql::set_up).await?;
         let good = found.is_some_and(|found| {

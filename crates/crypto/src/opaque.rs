@@ -189,6 +189,16 @@ pub fn mint_under<K: IdKind>(
     Some(write(kind, key_id, keys.get(key_id)?, id.as_bytes(), generation, secret))
 }
 
+/// The id of the key under which `text` says that it was made; nothing for what has not the form of a value. It proves
+/// nothing: whether a ring knows the key can be asked before the value is read.
+pub fn key_id(text: &str) -> Option<u32> {
+    let (_, body) = text.split_once('_').filter(|(_, body)| body.len() == TEXT_LEN)?;
+    // Eight characters are six bytes: the version, the key's id, and one that does not matter here.
+    let mut head = [0; 6];
+    base64url_array(body.get(..8)?, &mut head).ok()?;
+    (head[0] == VERSION).then(|| u32::from_be_bytes(part(&head, 1)))
+}
+
 /// Reads a value of `kind` and checks its MAC. No store is asked.
 pub fn parse(kind: Kind, text: &str, keys: &OpaqueKeys) -> Result<Opaque, OpaqueError> {
     let body = text.strip_prefix(kind.prefix()).and_then(|rest| rest.strip_prefix('_')).ok_or(OpaqueError::Kind)?;

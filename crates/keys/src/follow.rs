@@ -4,9 +4,11 @@
 //! that began later wins, so that entries may come twice, late and in any order (F44).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use claviger_kernel::Unavailable;
+use claviger_crypto::opaque::{self, OpaqueKeys};
+use claviger_kernel::{RealmId, Unavailable};
 use claviger_storage::{Change, Follower};
 
 use crate::KeyRing;
@@ -42,9 +44,30 @@ impl KeyRing {
     /// one that does not exist.
     ///
     /// # Errors
-    /// [`Unavailable`] if the store cannot tell: then nobody may be told that a token is bad because its key is unknown.
-    pub async fn caught_up(&self) -> Result<(), Unavailable> {
+    /// [`Unavailable`] if the store cannot tell, or if it may be one of those of `realm` that are damaged: then nobody may
+    /// be told that a token is bad because its key is unknown.
+    pub async fn caught_up(&self, realm: RealmId) -> Result<(), Unavailable> {
         // On SQLite every change is this process's own, and shown before its commit is answered.
-        if self.db.engine() == "sqlite" { Ok(()) } else { self.db.catch_up().await }
+        if self.db.engine() != "sqlite" {
+            self.db.catch_up().await?;
+        }
+        if self.realm(realm)?.damaged.is_empty() {
+            return Ok(());
+        }
+        Err(Unavailable::new(format!("keys of realm {realm} are damaged, and an unknown key may be one of them")))
+    }
+
+    /// The MAC keys with which the opaque value `text` of `realm` is to be read. Where it names a key that the view does
+    /// not hold, only once the view has [caught up](Self::caught_up): another node may have made it a moment ago.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if it cannot be known whether there is such a key.
+    pub async fn opaque_for(&self, realm: RealmId, text: &str) -> Result<Arc<OpaqueKeys>, Unavailable> {
+        let keys = self.opaque(realm)?;
+        if opaque::key_id(text).is_none_or(|id| keys.get(id).is_some()) {
+            return Ok(keys);
+        }
+        self.caught_up(realm).await?;
+        self.opaque(realm)
     }
 }

@@ -206,7 +206,7 @@ impl OAuth {
 
     /// The live family of a refresh token of this application. The token is not used up by it.
     pub async fn family_of(&self, cx: &Cx, app: &FirstParty, token: &str) -> Result<Option<Family>, Unavailable> {
-        match families::present(cx, &*self.opaque(cx)?, token, &retry_rule(&*self.realm(cx)?)).await {
+        match families::present(cx, &*self.opaque_for(cx, token).await?, token, &retry_rule(&*self.realm(cx)?)).await {
             Ok(presented) => {
                 let family = presented.family;
                 let mine = family.client == app.0.id && family.client_epoch == app.0.epoch;

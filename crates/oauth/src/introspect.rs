@@ -116,7 +116,7 @@ impl OAuth {
         client: &Client,
         token: &str,
     ) -> Result<Result<Introspection, String>, Unavailable> {
-        let keys = self.opaque(cx)?;
+        let keys = self.opaque_for(cx, token).await?;
         let found = match families::find(cx, &keys, token).await {
             Ok(found) => found,
             Err(FamilyError::Unavailable(fault)) => return Err(fault),

@@ -81,6 +81,11 @@ impl OAuth {
         self.ring.opaque(cx.realm())
     }
 
+    /// The keys with which this refresh token or code is to be read.
+    pub(crate) async fn opaque_for(&self, cx: &Cx, text: &str) -> Result<Arc<OpaqueKeys>, Unavailable> {
+        self.ring.opaque_for(cx.realm(), text).await
+    }
+
     pub(crate) fn secret_key(&self, cx: &Cx) -> Result<MacKey, Unavailable> {
         self.ring.mac(cx.realm(), "client secrets")
     }

@@ -37,7 +37,7 @@ impl OAuth {
     }
 
     async fn revoke_refresh_token(&self, cx: &Cx, client: &Client, token: &str) -> Result<(), TokenError> {
-        let keys = self.opaque(cx)?;
+        let keys = self.opaque_for(cx, token).await?;
         let Ok(opaque) = opaque::parse(opaque::Kind::RefreshToken, token, &keys) else {
             return nothing_to_revoke(cx, client, "not one of ours");
         };

@@ -31,7 +31,7 @@ impl OAuth {
         if !matches!(verified, Err(Refusal::Key)) {
             return Ok(verified);
         }
-        self.ring.caught_up().await?;
+        self.ring.caught_up(cx.realm()).await?;
         verify(&*self.key_set(cx)?)
     }
 

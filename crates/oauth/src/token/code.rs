@@ -24,7 +24,7 @@ impl OAuth {
         request: &TokenRequest,
     ) -> Result<TokenResponse, TokenError> {
         let text = request.code.as_ref().ok_or(TokenError::InvalidRequest("code is missing"))?;
-        let keys = self.opaque(cx)?;
+        let keys = self.opaque_for(cx, text.expose()).await?;
         let code = match codes::present(cx, &keys, text.expose()).await {
             Ok(code) => code,
             Err(CodeError::Used(family)) => return self.used_twice(cx, client, family).await,

@@ -27,7 +27,7 @@ impl OAuth {
         request: &TokenRequest,
     ) -> Result<TokenResponse, TokenError> {
         let token = request.refresh_token.as_ref().ok_or(TokenError::InvalidRequest("refresh_token is missing"))?;
-        let keys = self.opaque(cx)?;
+        let keys = self.opaque_for(cx, token.expose()).await?;
         let rule = retry_rule(&*self.realm(cx)?);
         for _ in 0..TRIES {
             let found = match families::find(cx, &keys, token.expose()).await {

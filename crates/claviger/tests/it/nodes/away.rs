@@ -104,6 +104,22 @@ impl World {
 }
 
 #[test]
+fn f32_what_was_made_under_a_key_that_a_node_could_not_hear_of_is_put_off_and_not_refused() {
+    Runtime::new().unwrap().block_on(async {
+        let mut world = World::start(2, &[]).await;
+        world.nodes.link(1).set(Way::Cut);
+        // Every key is new, and of that one node knows nothing.
+        world.nodes.command(0, Ask::json(Method::POST, "/api/v1/keys/replacements", &json!({}))).await;
+        world.person = world.nodes.sign_in(&[0], ADA).await;
+        world.tokens = world.nodes.tokens(&[0], &mut world.person, &world.app).await;
+        world.code = world.nodes.code(&[0], &mut world.person, &world.app).await;
+        world.is_put_off(1).await;
+        world.nodes.link(1).set(Way::Open);
+        world.is_back(1).await;
+    });
+}
+
+#[test]
 fn f32_with_the_database_down_checks_go_on_and_nobody_is_told_to_drop_a_token() {
     Runtime::new().unwrap().block_on(async {
         let mut world = World::start(2, &[]).await;
