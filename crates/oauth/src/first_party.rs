@@ -9,12 +9,13 @@ use claviger_audit::{Cx, Event, Unit};
 use claviger_crypto::opaque;
 use claviger_identity::ActiveUser;
 use claviger_kernel::{FamilyId, Secret, SessionId, Timestamp, Unavailable, kind};
-use claviger_session::families::{self, Family, FamilyError, NewFamily};
+use claviger_session::families::{self, Family, FamilyError, NewFamily, RetryRule};
 use claviger_storage::CommitError;
 
 use crate::clients::{ClientKind, GrantType, require_active};
 use crate::issue::ForUser;
 use crate::metadata::STANDARD_SCOPES;
+use crate::revoke::to_end;
 use crate::scope::{MANAGE, Scopes};
 use crate::token::{TokenRequest, TokenResponse, retry_rule};
 use crate::{Client, OAuth, TokenError, grants};
@@ -204,9 +205,23 @@ impl OAuth {
         }
     }
 
-    /// The live family of a refresh token of this application. The token is not used up by it.
+    /// The family that a refresh token of this application names, unless it has ended. It may be the present token or one
+    /// that was used long ago: whoever gives it back wants the sign-in to end.
+    pub async fn family_to_end(&self, cx: &Cx, app: &FirstParty, token: &str) -> Result<Option<Family>, Unavailable> {
+        match families::find(cx, &*self.opaque_for(cx, token).await?, token).await {
+            Ok(found) => {
+                let family = found.family;
+                Ok((family.client == app.0.id && to_end(&family, cx.now())).then_some(family))
+            }
+            Err(FamilyError::Unavailable(fault)) => Err(fault),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The live family of a refresh token of this application. The token is not used up by it, nor is a repeat counted.
     pub async fn family_of(&self, cx: &Cx, app: &FirstParty, token: &str) -> Result<Option<Family>, Unavailable> {
-        match families::present(cx, &*self.opaque_for(cx, token).await?, token, &retry_rule(&*self.realm(cx)?)).await {
+        let rule = RetryRule { repeats: u32::MAX, ..retry_rule(&*self.realm(cx)?) };
+        match families::present(cx, &*self.opaque_for(cx, token).await?, token, &rule).await {
             Ok(presented) => {
                 let family = presented.family;
                 let mine = family.client == app.0.id && family.client_epoch == app.0.epoch;

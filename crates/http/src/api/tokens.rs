@@ -65,7 +65,7 @@ async fn signed_out(door: &Door<'_>, body: &SignOut) -> Result<Reply, Refusal> {
     let token = sent(door, body.delivery, body.refresh_token.as_ref())?;
     let accounts = &door.surfaces.accounts;
     let family = match &token {
-        Some(token) => door.surfaces.oauth.family_of(&door.cx, &door.app, token.expose()).await?,
+        Some(token) => door.surfaces.oauth.family_to_end(&door.cx, &door.app, token.expose()).await?,
         None => None,
     };
     let mut ended: Option<SessionId> = None;

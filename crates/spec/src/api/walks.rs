@@ -1,5 +1,7 @@
 //! The ways that people take.
 
+use core::time::Duration;
+
 use claviger_testkit::tests;
 use http::Method;
 use serde_json::{Value, json};
@@ -112,6 +114,55 @@ tests! {
         assert_eq!((&seen["items"][0]["device"], &seen["items"][0]["current"]), (&json!("Notes on the desk"), &json!(true)));
         assert_eq!(post("sign-out", json!({ "refresh_token": next["refresh_token"] })).await.status(), 204);
         assert_eq!(post("refresh", json!({ "refresh_token": next["refresh_token"] })).await.status(), 401);
+    }
+
+    async fn whoever_signs_out_with_a_used_refresh_token_is_signed_out(t: TestServer) {
+        user(&t, ADA).await;
+        let app = single_page_app(&t).await;
+        let post = async |step: &str, mut body: Value| {
+            body["client_id"] = app.client_id.clone().into();
+            body["delivery"] = "body".into();
+            t.client().post_json(&format!("/api/v1/auth/{step}"), &body).await
+        };
+        let first: Value = post("sign-in", json!({ "email": ADA, "password": PASSWORD })).await.json();
+        // Used by a thief, or by the program itself, which never got the answer.
+        let second: Value = post("refresh", json!({ "refresh_token": first["refresh_token"] })).await.json();
+        t.clock().advance(Duration::from_mins(1));
+        let other = single_page_app(&t).await;
+        let foreign = json!({ "client_id": other.client_id, "delivery": "body", "refresh_token": first["refresh_token"] });
+        assert_eq!(t.client().post_json("/api/v1/auth/sign-out", &foreign).await.status(), 204);
+        assert_eq!(app.userinfo(&t.client(), &text(&second, "access_token")).await.status(), 200, "another's token");
+        assert_eq!(post("sign-out", json!({ "refresh_token": first["refresh_token"] })).await.status(), 204);
+        assert_eq!(app.userinfo(&t.client(), &text(&second, "access_token")).await.status(), 401);
+        assert_eq!(post("refresh", json!({ "refresh_token": second["refresh_token"] })).await.code(), "signed_out");
+    }
+
+    async fn the_realm_says_for_how_long_a_used_refresh_token_still_tells_who_is_signed_in(t: TestServer) {
+        user(&t, ADA).await;
+        let app = single_page_app(&t).await;
+        for (window, within, beyond) in [("5s", 5, 1), ("60s", 45, 16)] {
+            let rule = json!({ "settings": { "tokens": { "refresh_retry_window": window, "refresh_retries": 1 } } });
+            assert_eq!(t.operator().patch_json("/api/v1/realms/main", &rule).await.status(), 200);
+            let mut page = signed_in(&t, &app).await;
+            let mut tab = page.clone();
+            assert_eq!(page.refresh().await.status(), 200);
+            t.clock().advance(Duration::from_secs(within));
+            assert_eq!(tab.clone().refresh().await.status(), 200, "{window}");
+            assert_eq!(tab.clone().refresh().await.status(), 429, "{window}: twice is once too often");
+            assert_eq!(tab.ask(Method::GET, "session").await.status(), 200, "{window}: but the tab is signed in");
+            t.clock().advance(Duration::from_secs(beyond));
+            assert_eq!(tab.ask(Method::GET, "session").await.status(), 401, "{window}");
+            assert_eq!(page.refresh().await.status(), 200, "{window}: asking ends nothing");
+        }
+        let never = json!({ "settings": { "tokens": { "refresh_retry_window": "0s" } } });
+        assert_eq!(t.operator().patch_json("/api/v1/realms/main", &never).await.status(), 200);
+        let mut page = signed_in(&t, &app).await;
+        let mut tab = page.clone();
+        assert_eq!(page.refresh().await.status(), 200);
+        assert_eq!(tab.ask(Method::GET, "session").await.status(), 401);
+        assert_eq!(page.ask(Method::GET, "session").await.status(), 200);
+        assert_eq!(tab.refresh().await.code(), "signed_out");
+        assert_eq!(page.refresh().await.code(), "signed_out", "it was reuse");
     }
 
     async fn two_tabs_refresh_at_once_and_both_stay_signed_in(t: TestServer) {

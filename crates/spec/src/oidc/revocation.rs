@@ -1,8 +1,10 @@
 //! Revocation (RFC 7009): a client gives its tokens back.
 
-use claviger_testkit::{Client, tests};
+use core::time::Duration;
+
+use claviger_testkit::{Client, TestServer, tests};
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::introspection::{FORMATS, api, is_active, machine_token, post, tokens_for};
 use crate::people::{ADA, App, app, public_app, query, signed_in, text, user};
@@ -14,6 +16,12 @@ async fn revoke(client: &Client, app: &App, token: &str) -> (u16, String) {
     let code = if answer.status() == 200 { String::new() } else { answer.code() };
     assert!(answer.status() != 200 || answer.text().is_empty(), "{}", answer.text());
     (answer.status(), code)
+}
+
+/// Sets settings of the realm's tokens.
+async fn set(t: &TestServer, tokens: Value) {
+    let answer = t.operator().patch_json("/api/v1/realms/main", &json!({ "settings": { "tokens": tokens } })).await;
+    assert_eq!(answer.status(), 200, "{}", answer.text());
 }
 
 fn done() -> (u16, String) {
@@ -69,6 +77,20 @@ tests! {
                 assert_eq!(app.refresh(&t.client(), &text(&other, "refresh_token")).await.status(), 200);
             }
         }
+    }
+
+    async fn an_expired_refresh_token_takes_along_what_has_not_expired(t: TestServer) {
+        user(&t, ADA).await;
+        let app = app(&t).await;
+        let api = api(&t, "", "opaque").await;
+        set(&t, json!({ "refresh_idle": "10s" })).await;
+        let tokens = tokens_for(&t, &app, ADA, "opaque").await;
+        let (access, refresh) = (text(&tokens, "access_token"), text(&tokens, "refresh_token"));
+        t.clock().advance(Duration::from_secs(11));
+        assert_eq!(app.refresh(&t.client(), &refresh).await.code(), "invalid_grant");
+        assert!(is_active(&t, &api, &access).await);
+        assert_eq!(revoke(&t.client(), &app, &refresh).await, done());
+        assert!(!is_active(&t, &api, &access).await);
     }
 
     async fn a068_a_token_of_another_client_stays_and_an_unknown_one_is_as_if_revoked(t: TestServer) {
