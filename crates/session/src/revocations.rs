@@ -26,8 +26,9 @@ pub(crate) mod sql;
 const LEAST: Duration = Duration::from_mins(15);
 /// How far the clocks of nodes may differ, and the time that the last node may take to see an entry.
 const MARGIN: Duration = Duration::from_mins(5);
-/// Entries are read for this much longer than they count: they bear the time of a node whose clock may be slow (F21).
-const SLOW_CLOCK: Duration = Duration::from_hours(1);
+/// Entries are read, and kept in memory, for this much longer than they count: they bear the time of a node whose clock may
+/// be slow (F21), and this one's may be ahead for a while (F20).
+const WRONG_CLOCK: Duration = Duration::from_hours(1);
 
 /// The change that names its entry.
 const ONE: &str = "revocation";
@@ -102,7 +103,7 @@ fn many(unit: &mut Unit, label: &'static str, sql: &'static claviger_storage::Sq
 /// Drops up to `batch` entries of the caller's realm that concern no token any more; returns how many.
 pub async fn expire(cx: &Cx, revocations: &Revocations, batch: u32) -> Result<u64, CommitError> {
     let mut unit = claviger_audit::quiet(cx, "expiry of revocations");
-    let before = unit.now().minus(revocations.kept(cx.realm()) + 2 * SLOW_CLOCK);
+    let before = unit.now().minus(revocations.kept(cx.realm()) + 2 * WRONG_CLOCK);
     unit.returning("revocations", &sql::EXPIRE, args![cx.realm(), before, batch], Expect::Any);
     Ok(cx.commit(unit).await?.rows("revocations").len() as u64)
 }
@@ -152,7 +153,8 @@ impl Revocations {
         for (entry, until) in entries {
             entry.insert_into(&set, *until);
         }
-        set.expire(self.clock.now());
+        // Not before another hour: a clock that was ahead for a moment must not bring back what it has outrun (F20).
+        set.expire(self.clock.now().minus(WRONG_CLOCK));
     }
 
     /// The set of `realm`, which is made with its first entry and never replaced.
@@ -170,7 +172,7 @@ impl Revocations {
 
     async fn load(&self, realm: RealmId) -> Result<(), Unavailable> {
         let kept = self.kept(realm);
-        let mut after = sql::Stored::before(self.clock.now().minus(kept + SLOW_CLOCK));
+        let mut after = sql::Stored::before(self.clock.now().minus(kept + WRONG_CLOCK));
         loop {
             let page = self.db.list(realm, &sql::SINCE, after.since(realm), sql::stored).await?;
             let Some(last) = page.last() else { return Ok(()) };

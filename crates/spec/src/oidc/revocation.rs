@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use claviger_testkit::kernel::Clock as _;
 use claviger_testkit::{Client, TestServer, tests};
 use http::Method;
 use serde_json::{Value, json};
@@ -91,6 +92,24 @@ tests! {
         assert!(is_active(&t, &api, &access).await);
         assert_eq!(revoke(&t.client(), &app, &refresh).await, done());
         assert!(!is_active(&t, &api, &access).await);
+    }
+
+    async fn f20_a_clock_that_was_an_hour_ahead_for_a_moment_brings_nothing_back(t: TestServer) {
+        user(&t, ADA).await;
+        let app = app(&t).await;
+        for format in FORMATS {
+            let api = api(&t, "", format).await;
+            let tokens = tokens_for(&t, &app, ADA, format).await;
+            let [token, machine] = [text(&tokens, "access_token"), machine_token(&t, &app, format).await];
+            assert_eq!(revoke(&t.client(), &app, &token).await, done());
+            let right = t.clock().now();
+            t.clock().advance(Duration::from_hours(1));
+            // What comes now makes the node look at what it may forget.
+            let later = machine_token(&t, &app, format).await;
+            assert_eq!(revoke(&t.client(), &app, &later).await, done());
+            t.clock().set(right);
+            assert!(!is_active(&t, &api, &token).await && is_active(&t, &api, &machine).await, "{format}");
+        }
     }
 
     async fn a068_a_token_of_another_client_stays_and_an_unknown_one_is_as_if_revoked(t: TestServer) {
