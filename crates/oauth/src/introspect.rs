@@ -4,6 +4,8 @@
 //! it is (`introspects`). Everybody else is told what everybody is told of a token that is no good, and only the log knows
 //! the reason (A065). Access tokens are judged in memory; a refresh token by its row, and only for its own client.
 
+use core::time::Duration;
+
 use claviger_audit::{Cx, Event, refused};
 use claviger_crypto::sealed;
 use claviger_kernel::{Secret, Timestamp, Unavailable};
@@ -82,7 +84,7 @@ impl OAuth {
         client: &Client,
         token: &str,
     ) -> Result<Result<Introspection, String>, Unavailable> {
-        let verified = match self.own_access_token(cx, token).await? {
+        let verified = match self.own_access_token(cx, token, Duration::ZERO).await? {
             Ok(verified) => verified,
             Err(reason) => return Ok(Err(reason.to_string())),
         };
@@ -147,21 +149,23 @@ impl OAuth {
     }
 
     /// Verifies an access token of this realm in either format, for whatever API it is: memory alone is asked, unless its
-    /// key is unknown.
+    /// key is unknown. `leeway` is for how long it is taken before it begins and after it ends.
     pub(crate) async fn own_access_token(
         &self,
         cx: &Cx,
         token: &str,
+        leeway: Duration,
     ) -> Result<Result<VerifiedToken, Refusal>, Unavailable> {
         let realm = self.realm(cx)?;
         let expect = Expectation::access_token_at_issuer();
+        let (now, skew) = (cx.now().minus(leeway), realm.settings.tokens.clock_skew + leeway * 2);
         let verify = |keys: &KeySet| {
             let revoked = self.revocations.of(cx.realm());
-            let verifier = Verifier::new(keys, &revoked).clock_skew(realm.settings.tokens.clock_skew);
+            let verifier = Verifier::new(keys, &revoked).clock_skew(skew);
             if token.starts_with(sealed::PREFIX) {
-                return Ok(verifier.verify_sealed(&*self.opaque(cx)?, token, &expect, cx.now()));
+                return Ok(verifier.verify_sealed(&*self.opaque(cx)?, token, &expect, now));
             }
-            Ok(verifier.verify(token, &expect, cx.now()))
+            Ok(verifier.verify(token, &expect, now))
         };
         self.with_keys(cx, verify).await
     }

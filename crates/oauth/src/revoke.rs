@@ -4,6 +4,8 @@
 //! (§2.1). What is no token of ours, or no longer good, is answered as if it had just been revoked (§2.2); a good token of
 //! another client is refused and stays as it is (A068).
 
+use core::time::Duration;
+
 use claviger_audit::{Cx, Event, Unit, refused};
 use claviger_crypto::opaque;
 use claviger_kernel::{Secret, Timestamp, kind};
@@ -13,6 +15,9 @@ use claviger_storage::CommitError;
 
 use crate::introspect::is_refresh_token;
 use crate::{AuthenticatedClient, Client, OAuth, TokenError};
+
+/// How far the clocks of two nodes that serve may be apart: what another may take is revoked, whatever this one's says.
+const CLOCKS_APART: Duration = Duration::from_mins(1);
 
 const FOREIGN: TokenError = TokenError::InvalidGrant("the token was issued to another client");
 
@@ -57,7 +62,7 @@ impl OAuth {
     }
 
     async fn revoke_access_token(&self, cx: &Cx, client: &Client, token: &str) -> Result<(), TokenError> {
-        let verified = match self.own_access_token(cx, token).await? {
+        let verified = match self.own_access_token(cx, token, CLOCKS_APART).await? {
             Ok(verified) => verified,
             Err(reason) => return nothing_to_revoke(cx, client, &reason.to_string()),
         };

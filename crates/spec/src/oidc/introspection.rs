@@ -371,6 +371,32 @@ tests! {
         assert_eq!(mine.refresh(&t.client(), &second).await.status(), 200);
     }
 
+    async fn asking_about_a_used_refresh_token_ends_nothing_whatever_the_realms_retry_rule(t: TestServer) {
+        user(&t, ADA).await;
+        let app = app(&t).await;
+        for rule in [
+            json!({ "refresh_retry_window": "60s", "refresh_retries": 1 }),
+            json!({ "refresh_retry_window": "5s", "refresh_retries": 100 }),
+            json!({ "refresh_retry_window": "0s" }),
+        ] {
+            patch(&t, "/api/v1/realms/main", &json!({ "settings": { "tokens": rule } })).await;
+            let tokens = app.tokens(&t, &mut signed_in(&t, ADA).await).await;
+            let first = text(&tokens, "refresh_token");
+            let second = text(&app.refresh(&t.client(), &first).await.json(), "refresh_token");
+            let rows = t.durable_rows().await;
+            for _ in 0..3 {
+                assert!(!is_active(&t, &app, &first).await && is_active(&t, &app, &second).await, "{rule}");
+                t.clock().advance(Duration::from_secs(4));
+            }
+            assert_eq!(t.durable_rows().await, rows);
+            // The realm's rule, and not how often was asked, says whether the answer is given once more.
+            let again = app.refresh(&t.client(), &first).await;
+            let expected = if rule["refresh_retry_window"] == "60s" { 200 } else { 400 };
+            assert_eq!(again.status(), expected, "{rule}: {}", again.text());
+            assert_eq!(is_active(&t, &app, &second).await, expected == 200, "{rule}");
+        }
+    }
+
     async fn a079_a_repeated_refresh_gives_the_identical_opaque_token(t: TestServer) {
         user(&t, ADA).await;
         let app = app(&t).await;

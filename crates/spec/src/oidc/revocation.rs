@@ -2,12 +2,12 @@
 
 use core::time::Duration;
 
-use claviger_testkit::kernel::Clock as _;
+use claviger_testkit::kernel::{Clock as _, Timestamp};
 use claviger_testkit::{Client, TestServer, tests};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::introspection::{FORMATS, api, is_active, machine_token, post, tokens_for};
+use super::introspection::{FORMATS, api, introspected, is_active, machine_token, post, tokens_for};
 use crate::people::{ADA, App, app, public_app, query, signed_in, text, user};
 
 const REVOKE: &str = "/oauth2/revoke";
@@ -92,6 +92,35 @@ tests! {
         assert!(is_active(&t, &api, &access).await);
         assert_eq!(revoke(&t.client(), &app, &refresh).await, done());
         assert!(!is_active(&t, &api, &access).await);
+    }
+
+    async fn f22_a_token_is_revoked_for_nodes_by_whose_clocks_it_is_good(t: TestServer) {
+        user(&t, ADA).await;
+        let app = app(&t).await;
+        let half_a_minute = Duration::from_secs(30);
+        set(&t, json!({ "clock_skew": "0s" })).await;
+        for format in FORMATS {
+            let api = api(&t, "", format).await;
+            let token = text(&tokens_for(&t, &app, ADA, format).await, "access_token");
+            let issued = t.clock().now();
+            t.clock().set(issued.minus(half_a_minute));
+            assert!(!is_active(&t, &api, &token).await, "{format}: not yet, by this clock");
+            assert_eq!(revoke(&t.client(), &app, &token).await, done());
+            t.clock().set(issued);
+            assert!(!is_active(&t, &api, &token).await, "{format}");
+
+            let token = text(&tokens_for(&t, &app, ADA, format).await, "access_token");
+            let over = Timestamp::from_seconds(introspected(&t, &api, &token).await["exp"].as_i64().unwrap());
+            t.clock().set(over);
+            assert!(!is_active(&t, &api, &token).await, "{format}: no more, by this clock");
+            assert_eq!(revoke(&t.client(), &app, &token).await, done());
+            t.clock().set(over.minus(half_a_minute));
+            assert!(!is_active(&t, &api, &token).await, "{format}");
+            t.clock().set(over.plus(half_a_minute * 4));
+            let rows = t.durable_rows().await;
+            assert_eq!(revoke(&t.client(), &app, &token).await, done());
+            assert_eq!(t.durable_rows().await, rows, "long over by every clock");
+        }
     }
 
     async fn f20_a_clock_that_was_an_hour_ahead_for_a_moment_brings_nothing_back(t: TestServer) {
