@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use claviger_kernel::Timestamp;
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{OpenFlags, Statement, ffi};
 
@@ -68,6 +69,9 @@ impl Connection {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let raw = rusqlite::Connection::open_with_flags(path, flags)?;
         raw.busy_timeout(BUSY)?;
+        // Otherwise a joined statement is prepared anew for every other value that is bound to it, to see whether that
+        // asks for another plan; ours come from fixed statistics, whatever the values.
+        raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         raw.pragma_update(None, "trusted_schema", false)?;
         raw.pragma_update(None, "foreign_keys", true)?;
         raw.pragma_update(None, "temp_store", "memory")?;
@@ -169,5 +173,36 @@ impl Connection {
     /// Whether the transaction still stands. SQLite rolls back all of it on a full disk and the like, without a word.
     pub(super) fn in_transaction(&self) -> bool {
         !self.raw.is_autocommit()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+    use crate::{Scope, args};
+
+    static JOINED: Sql = Sql {
+        name: "storage::sqlite::tests::JOINED",
+        text: "select u.name from f join u on u.realm_id = f.realm_id and u.id = f.user_id \
+            where f.realm_id = $1 and f.id = $2",
+        scope: Scope::Shared("a test's own tables"),
+    };
+
+    #[test]
+    fn a_statement_is_prepared_once_whatever_is_bound_to_it() {
+        let mut connection = Connection::open(Path::new(":memory:")).unwrap();
+        let tables =
+            "create table u (realm_id integer, id integer, name text, primary key (realm_id, id)) without rowid;
+            create table f (realm_id integer, id integer, user_id integer, primary key (realm_id, id)) without rowid;
+            insert into u values (1, 1, 'ada'); insert into f values (1, 1, 1), (1, 2, 1);";
+        connection.raw().execute_batch(tables).unwrap();
+        for id in [1_i64, 2, 3, 1] {
+            let name = connection.first(&JOINED, &args![1_i64, id], |row| row.get::<String>(0)).unwrap();
+            assert_eq!(name.as_deref(), (id < 3).then_some("ada"));
+        }
+        let statement = connection.raw().prepare_cached(&numbered(JOINED.text)).unwrap();
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
     }
 }
