@@ -6,10 +6,12 @@
 
 mod address;
 mod bind;
+mod budget;
 mod changes;
 mod commit;
 mod connection;
 mod fault;
+mod lane;
 mod list;
 mod pool;
 mod readers;
@@ -19,16 +21,20 @@ pub(crate) mod scratch;
 mod transaction;
 
 use core::time::Duration;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use claviger_kernel::{RealmId, Timestamp, Unavailable};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 pub use self::roles::{RoleFault, RoleProblem, check_roles, roles_sql};
 
 use self::address::{Address, Purpose};
+use self::budget::Budget;
 use self::connection::Connection;
 use self::fault::Fault;
+use self::lane::Lane;
 use self::pool::Pool;
 use self::readers::Readers;
 use crate::changes::{Look, Position};
@@ -39,6 +45,8 @@ use crate::{ColumnError, CommitError, Committed, OpenError, PostgresOptions, Row
 
 /// How many connections serve lists.
 const LISTERS: usize = 4;
+/// The longest pause before a call whose connection was lost is tried once more.
+const AGAIN: Duration = Duration::from_millis(20);
 
 pub(crate) struct Postgres {
     readers: Readers,
@@ -74,12 +82,14 @@ impl Postgres {
         let first = Connection::open(&read).await.map_err(|error| refused(setting, &error))?;
         // Behind a transaction pooler nobody can listen.
         let talks = options.notify && !app.pooled();
+        let budget = Arc::new(Budget::new());
+        let lane = |name| Lane::new(name, &budget);
         let talk = || tokio::spawn(changes::converse(app.limited(Purpose::Read), signals));
         Ok(Self {
             conversation: talks.then(talk),
-            readers: Readers::new(&read, options.readers, first),
-            writers: Arc::new(Pool::new(app.limited(Purpose::Write), options.writers)),
-            listers: Pool::new(app.limited(Purpose::Read), LISTERS),
+            readers: Readers::new(lane("reads"), &read, options.readers, first),
+            writers: Arc::new(Pool::new(lane("units"), app.limited(Purpose::Write), options.writers)),
+            listers: Pool::new(lane("lists"), app.limited(Purpose::Read), LISTERS),
         })
     }
 
@@ -158,4 +168,18 @@ fn refused(setting: &str, error: &tokio_postgres::Error) -> OpenError {
 #[allow(clippy::disallowed_methods, reason = "a pause between attempts over the network, not a clock of ours")]
 pub(crate) async fn pause(span: Duration) {
     tokio::time::sleep(span).await;
+}
+
+/// A part of `most`, another one each time, so that those who were hit in the same moment do not come back in the same.
+///
+/// It is drawn from the last digits of a monotonic clock: no two processes read the same, and no secret hangs on it.
+fn spread(most: Duration) -> Duration {
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    static DRAWN: AtomicU64 = AtomicU64::new(0);
+    let nanos = u64::try_from(BEGUN.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    let mut mixed = nanos.wrapping_add(DRAWN.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed));
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let part = u32::try_from((mixed ^ (mixed >> 31)) >> 48).unwrap_or(0);
+    most * part / (1 << 16)
 }

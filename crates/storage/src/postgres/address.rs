@@ -116,6 +116,12 @@ impl Address {
         format!("postgres://{user}:{password}@{host}:{port}/{database}")
     }
 
+    /// How long the making of one connection may take, introductions included.
+    pub(super) fn patience(&self) -> Duration {
+        let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(u32::MAX).max(1);
+        self.config.get_connect_timeout().copied().unwrap_or(CONNECT).saturating_mul(hosts)
+    }
+
     pub(super) const fn config(&self) -> &Config {
         &self.config
     }

@@ -10,7 +10,7 @@ use tokio_postgres::{AsyncMessage, NoTls};
 use super::address::Address;
 use super::pause;
 use super::readers::Readers;
-use crate::changes::{Change, Look, MOST, Position};
+use crate::changes::{Change, LOG_REACH, Look, MOST, Position};
 use crate::row::Source;
 use crate::signals::Signals;
 use crate::{ColumnError, Row, Scope, Sql, Value};
@@ -50,14 +50,20 @@ pub(super) async fn look(readers: &Readers, position: &Position) -> Result<Look,
     let (horizon, snapshot, log, time) = head(&first).map_err(unread)?;
     let changes = answer.rows.iter().filter_map(|row| change(&Row(Source::Postgres(row))).transpose());
     let mut changes: Vec<Change> = changes.collect::<Result<_, _>>().map_err(unread)?;
-    let lost = match position {
-        Position::Postgres { log: before, .. } => *before != log || changes.len() >= MOST as usize,
-        _ => true,
-    };
+    let lost = changes.len() >= MOST as usize || !tells_since(position, &log, time);
     if lost {
         changes.clear();
     }
-    Ok(Look { changes, position: Position::Postgres { horizon, snapshot, log }, lost, database_time: Some(time) })
+    let position = Position::Postgres { horizon, snapshot, log, at: time };
+    Ok(Look { changes, position, lost, database_time: Some(time) })
+}
+
+/// Whether `log` can tell at `now` what has come since `position`: it is the same, and has forgotten nothing since.
+fn tells_since(position: &Position, log: &str, now: Timestamp) -> bool {
+    match position {
+        Position::Postgres { log: before, at, .. } => before == log && now.since(*at) <= LOG_REACH,
+        _ => false,
+    }
 }
 
 fn head(row: &Row<'_>) -> Result<(i64, String, String, Timestamp), ColumnError> {
@@ -109,5 +115,20 @@ async fn conversation(address: &Address, signals: &Signals, failures: &mut u32) 
     tokio::select! {
         ended = hear => ended,
         ended = speak => ended,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_not_looked_for_as_long_as_the_log_reaches_loads_everything_again() {
+        let at = Timestamp::from_seconds(1_800_000_000);
+        let position = Position::Postgres { horizon: 7, snapshot: "7:7:".to_owned(), log: "one".to_owned(), at };
+        assert!(tells_since(&position, "one", at.plus(LOG_REACH)));
+        assert!(!tells_since(&position, "one", at.plus(LOG_REACH + Duration::from_micros(1))));
+        assert!(!tells_since(&position, "another", at));
+        assert!(!tells_since(&Position::Nowhere, "one", at));
     }
 }

@@ -26,9 +26,10 @@ use tokio_postgres::Error;
 
 use super::connection::{Answer, Connection, Form};
 use super::fault::Fault;
-use super::pause;
+use super::lane::Pass;
 use super::pool::{Lent, Place, Pool};
 use super::transaction::{BEGIN, enter, together};
+use super::{AGAIN, pause, spread};
 use crate::row::Source;
 use crate::{CommitError, Committed, Row, Rows, Sql, StepKind, Unit, Value};
 
@@ -38,13 +39,15 @@ const DEADLINE: Duration = Duration::from_millis(2500);
 const SEARCH: Duration = Duration::from_secs(5);
 /// How often a unit runs again after the server has ended it in favour of others.
 const CLASHES: u32 = 3;
-/// How often a unit runs again after its connection was lost and it is known not to have happened.
-const LOSSES: u32 = 1;
+/// The longest pause after a look for a unit's outcome that came to nothing.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// How one attempt at a unit went.
 enum Attempt {
     Committed(Committed),
     Failed(CommitError),
+    /// Not answered in time, and rolled back.
+    Late(Unavailable),
     /// Rolled back by the server in favour of others.
     Clashed,
     /// The connection was lost before COMMIT was sent: nothing has happened and nothing will.
@@ -56,41 +59,67 @@ enum Attempt {
 /// What is wrong before COMMIT is sent.
 enum Trouble {
     Failed(CommitError),
+    Late(Unavailable),
     Clashed,
     Lost(Unavailable),
 }
 
-/// Runs `unit` to its end.
+/// Runs `unit` to its end; once more after its connection was lost and it is known not to have happened.
 pub(super) async fn commit(pool: &Pool, unit: &Unit) -> Result<Committed, CommitError> {
-    let (mut clashes, mut losses) = (0, 0);
-    let mut lent = pool.take().await?;
+    let mut pass = pool.lane().enter()?;
+    let (mut clashes, mut again) = (0, true);
+    let mut lent = pool.take(&mut pass).await?;
     loop {
         let (why, next) = match attempt(lent, unit).await {
-            Attempt::Committed(committed) => return Ok(committed),
-            Attempt::Failed(error) => return Err(error),
-            Attempt::Clashed if clashes < CLASHES => {
+            Attempt::Committed(committed) => {
+                pass.answered();
+                return Ok(committed);
+            }
+            Attempt::Failed(error) => {
+                pass.answered();
+                return Err(error);
+            }
+            Attempt::Late(why) => {
+                pass.unanswered();
+                return Err(why.into());
+            }
+            Attempt::Clashed => {
+                pass.answered();
+                if clashes == CLASHES {
+                    return Err(Fault::Clash.unavailable("unit").into());
+                }
                 clashes += 1;
                 pause(jitter(unit, clashes)).await;
-                lent = pool.take().await?;
+                lent = pool.take(&mut pass).await?;
                 continue;
             }
-            Attempt::Clashed => return Err(Fault::Clash.unavailable("unit").into()),
             // A new one: what lies idle may have been lost in the same moment.
-            Attempt::Lost(why, place) => (why, pool.connect(place).await.map_err(|(why, _)| why)),
-            Attempt::Unknown(committed, place) => match search(pool, unit, place).await? {
-                (true, found_on) => {
-                    found_on.give_back();
-                    return Ok(committed);
+            Attempt::Lost(why, place) => (why, Err(place)),
+            Attempt::Unknown(committed, place) => {
+                pass.unanswered();
+                match search(pool, &mut pass, unit, place).await? {
+                    (true, found_on) => {
+                        pass.answered();
+                        found_on.give_back();
+                        return Ok(committed);
+                    }
+                    // It did not happen and cannot any more: the same again is the first time.
+                    (false, looked_on) => {
+                        (Unavailable::new("the connection was lost before the commit"), Ok(looked_on))
+                    }
                 }
-                // It did not happen and cannot any more: the same again is the first time.
-                (false, looked_on) => (Unavailable::new("the connection was lost before the commit"), Ok(looked_on)),
-            },
+            }
         };
-        losses += 1;
-        if losses > LOSSES {
+        pass.unanswered();
+        if !again || !pool.lane().may_retry() {
             return Err(why.into());
         }
-        lent = next?;
+        again = false;
+        pause(spread(AGAIN)).await;
+        lent = match next {
+            Ok(looked_on) => looked_on,
+            Err(place) => pool.connect(place, &mut pass).await.map_err(|(why, _)| why)?,
+        };
     }
 }
 
@@ -103,7 +132,7 @@ fn jitter(unit: &Unit, clashes: u32) -> Duration {
 async fn attempt(lent: Lent, unit: &Unit) -> Attempt {
     let Ok(verdict) = timeout(DEADLINE, statements(lent.connection(), unit)).await else {
         // The connection goes, and with it the transaction: COMMIT was never sent.
-        return Attempt::Failed(Unavailable::new("the unit's statements took too long").into());
+        return Attempt::Late(Unavailable::new("the unit's statements took too long"));
     };
     let committed = match verdict {
         Ok(committed) => committed,
@@ -113,7 +142,11 @@ async fn attempt(lent: Lent, unit: &Unit) -> Attempt {
             if let Ok(Ok(())) = rolled_back {
                 lent.give_back();
             }
-            return if let Trouble::Failed(error) = trouble { Attempt::Failed(error) } else { Attempt::Clashed };
+            return match trouble {
+                Trouble::Failed(error) => Attempt::Failed(error),
+                Trouble::Late(why) => Attempt::Late(why),
+                Trouble::Clashed | Trouble::Lost(_) => Attempt::Clashed,
+            };
         }
     };
     match timeout(DEADLINE, lent.connection().client().batch_execute("commit")).await {
@@ -124,6 +157,7 @@ async fn attempt(lent: Lent, unit: &Unit) -> Attempt {
         Ok(Err(error)) => match Fault::of(&error) {
             Fault::Connection(_) => Attempt::Unknown(committed, lent.discard()),
             Fault::Clash => Attempt::Clashed,
+            fault @ Fault::Late(_) => Attempt::Late(fault.unavailable("commit")),
             fault => Attempt::Failed(fault.unavailable("commit").into()),
         },
         Err(_) => Attempt::Unknown(committed, lent.discard()),
@@ -166,6 +200,7 @@ fn judge(label: &'static str, error: &Error) -> Trouble {
         Fault::Unique => Trouble::Failed(CommitError::Conflict(label)),
         Fault::Clash => Trouble::Clashed,
         fault @ Fault::Connection(_) => Trouble::Lost(fault.unavailable(label)),
+        fault @ Fault::Late(_) => Trouble::Late(fault.unavailable(label)),
         fault @ Fault::Refused(_) => Trouble::Failed(fault.unavailable(label).into()),
     }
 }
@@ -176,27 +211,27 @@ fn owned(label: &'static str, answer: &Answer) -> Result<Rows, Trouble> {
 }
 
 /// Whether `unit` was committed. The answer is final: its transaction has ended.
-async fn search(pool: &Pool, unit: &Unit, mut place: Place) -> Result<(bool, Lent), Unavailable> {
+///
+/// The lane may have closed meanwhile; who was let in is told what has become of the unit.
+async fn search(pool: &Pool, pass: &mut Pass<'_>, unit: &Unit, mut place: Place) -> Result<(bool, Lent), Unavailable> {
     let end = Instant::now() + SEARCH;
     let mut last = Unavailable::new("the outcome of a commit is not known");
     loop {
-        let lent = match timeout_at(end, pool.connect(place)).await {
-            Ok(Ok(lent)) => lent,
-            Ok(Err((why, back))) => {
-                (last, place) = (why, back);
-                if timeout_at(end, pause(Duration::from_millis(100))).await.is_err() {
-                    return Err(last);
+        match timeout_at(end, pool.connect(place, pass)).await {
+            Ok(Ok(lent)) => match timeout_at(end, witness(lent.connection(), unit)).await {
+                Ok(Ok(found)) => return Ok((found, lent)),
+                Ok(Err(error)) => {
+                    last = Fault::of(&error).unavailable("looking up a commit");
+                    place = lent.discard();
                 }
-                continue;
-            }
-            Err(_) => return Err(last),
-        };
-        match timeout_at(end, witness(lent.connection(), unit)).await {
-            Ok(Ok(found)) => return Ok((found, lent)),
-            Ok(Err(error)) => last = Fault::of(&error).unavailable("looking up a commit"),
+                Err(_) => return Err(last),
+            },
+            Ok(Err((why, back))) => (last, place) = (why, back),
             Err(_) => return Err(last),
         }
-        place = lent.discard();
+        if timeout_at(end, pause(LOOK_AGAIN / 2 + spread(LOOK_AGAIN / 2))).await.is_err() {
+            return Err(last);
+        }
     }
 }
 

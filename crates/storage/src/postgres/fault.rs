@@ -13,6 +13,8 @@ pub(super) enum Fault {
     Clash,
     /// The connection is of no more use; another may be.
     Connection(String),
+    /// The server itself has ended the statement, because it took too long.
+    Late(String),
     /// The server said no and would say so again.
     Refused(String),
 }
@@ -33,6 +35,7 @@ impl Fault {
         match refusal.code() {
             &SqlState::UNIQUE_VIOLATION => Self::Unique,
             &SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED => Self::Clash,
+            &SqlState::QUERY_CANCELED => Self::Late(text),
             &SqlState::READ_ONLY_SQL_TRANSACTION | &SqlState::FEATURE_NOT_SUPPORTED => Self::Connection(text),
             &SqlState::INVALID_SQL_STATEMENT_NAME => Self::Connection(format!(
                 "{text}; if a transaction pooler stands before the database, add pooler=transaction to its address"
@@ -42,12 +45,17 @@ impl Fault {
         }
     }
 
+    /// Whether the server is up to its work and has given its answer, though it is no.
+    pub(super) const fn is_answer(&self) -> bool {
+        matches!(self, Self::Unique | Self::Clash | Self::Refused(_))
+    }
+
     /// The fault as the caller sees it; `what` was being done.
     pub(super) fn unavailable(self, what: &str) -> Unavailable {
         Unavailable::new(match self {
             Self::Unique => format!("{what}: a unique rule was broken"),
             Self::Clash => format!("{what}: rolled back in favour of others, again and again"),
-            Self::Connection(text) | Self::Refused(text) => format!("{what}: {text}"),
+            Self::Connection(text) | Self::Late(text) | Self::Refused(text) => format!("{what}: {text}"),
         })
     }
 }

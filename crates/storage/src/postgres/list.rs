@@ -8,11 +8,13 @@ use tokio_postgres::Row;
 
 use super::connection::{Connection, Form};
 use super::fault::Fault;
+use super::lane::Pass;
 use super::pool::Pool;
 use super::transaction::{BEGIN_READ, COMMIT, LOOK, LOOK_POOLED, realm_setting, together};
+use super::{AGAIN, pause, spread};
 use crate::{Scope, Sql, Value};
 
-/// How long a list may take.
+/// How long a list may take, the wait for a connection and another try included.
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// Every row of `sql` that `realm` may see; once more on another connection if the first was lost.
@@ -22,21 +24,41 @@ pub(super) async fn list(
     sql: &'static Sql,
     args: &[Value],
 ) -> Result<Vec<Row>, Unavailable> {
-    let mut lent = pool.take().await?;
+    let mut pass = pool.lane().enter()?;
+    let done = timeout(DEADLINE, rows(pool, &mut pass, realm, sql, args)).await;
+    done.unwrap_or_else(|_| {
+        pass.unanswered();
+        Err(Unavailable::new(format!("{}: no answer within two seconds", sql.name)))
+    })
+}
+
+async fn rows(
+    pool: &Pool,
+    pass: &mut Pass<'_>,
+    realm: RealmId,
+    sql: &'static Sql,
+    args: &[Value],
+) -> Result<Vec<Row>, Unavailable> {
+    let mut lent = pool.take(pass).await?;
     let mut again = true;
     loop {
-        match timeout(DEADLINE, page(lent.connection(), realm, sql, args)).await {
-            Ok(Ok(rows)) => {
+        match page(lent.connection(), realm, sql, args).await {
+            Ok(rows) => {
+                pass.answered();
                 lent.give_back();
                 return Ok(rows);
             }
             // The connection goes in every other case: whether its transaction still stands is not worth asking.
-            Ok(Err(Fault::Connection(_))) if again => {
+            Err(Fault::Connection(_)) if again && pool.lane().may_retry() => {
                 again = false;
-                lent = pool.connect(lent.discard()).await.map_err(|(why, _)| why)?;
+                let place = lent.discard();
+                pause(spread(AGAIN)).await;
+                lent = pool.connect(place, pass).await.map_err(|(why, _)| why)?;
             }
-            Ok(Err(fault)) => return Err(fault.unavailable(sql.name)),
-            Err(_) => return Err(Unavailable::new(format!("{}: no answer within two seconds", sql.name))),
+            Err(fault) => {
+                pass.learned(&fault);
+                return Err(fault.unavailable(sql.name));
+            }
         }
     }
 }
@@ -66,11 +88,23 @@ static TIME: Sql = Sql {
 
 /// What the database's clock says.
 pub(super) async fn database_time(pool: &Pool) -> Result<Timestamp, Unavailable> {
-    let lent = pool.take().await?;
-    let asked = timeout(DEADLINE, lent.connection().run(&TIME, Form::Plain, &[], true)).await;
-    let asked = asked.map_err(|_| Unavailable::new("the database's clock did not answer within two seconds"))?;
-    let answer = asked.map_err(|error| Fault::of(&error).unavailable("the database's clock"))?;
-    lent.give_back();
+    let mut pass = pool.lane().enter()?;
+    let ask = async {
+        let lent = pool.take(&mut pass).await?;
+        let asked = lent.connection().run(&TIME, Form::Plain, &[], true).await;
+        let answer = asked.map_err(|error| {
+            let fault = Fault::of(&error);
+            pass.learned(&fault);
+            fault.unavailable("the database's clock")
+        })?;
+        pass.answered();
+        lent.give_back();
+        Ok(answer)
+    };
+    let answer = timeout(DEADLINE, ask).await.unwrap_or_else(|_| {
+        pass.unanswered();
+        Err(Unavailable::new("the database's clock did not answer within two seconds"))
+    })?;
     let row = answer.rows.first().and_then(|row| row.try_get(0).ok());
     row.map(Timestamp::from_micros).ok_or_else(|| Unavailable::new("the database's clock gave no answer"))
 }

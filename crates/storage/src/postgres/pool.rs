@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 use super::address::Address;
 use super::connection::Connection;
 use super::fault::Fault;
+use super::lane::{Lane, Pass};
 
 /// How long a caller waits for a connection to come free.
 pub(super) const WAIT: Duration = Duration::from_secs(1);
@@ -19,6 +20,7 @@ const REST: Duration = Duration::from_millis(300);
 
 /// A bounded number of connections to one address.
 pub(super) struct Pool {
+    lane: Lane,
     address: Address,
     size: u32,
     permits: Arc<Semaphore>,
@@ -39,42 +41,48 @@ pub(super) struct Place {
 }
 
 impl Pool {
-    pub(super) fn new(address: Address, size: usize) -> Self {
+    pub(super) fn new(lane: Lane, address: Address, size: usize) -> Self {
         let size = u32::try_from(size.max(1)).unwrap_or(u32::MAX);
         let permits = Arc::new(Semaphore::new(size as usize));
-        Self { address, size, permits, idle: Arc::default(), refused: Mutex::new(None) }
+        Self { lane, address, size, permits, idle: Arc::default(), refused: Mutex::new(None) }
+    }
+
+    /// The way to the database that its connections are for.
+    pub(super) const fn lane(&self) -> &Lane {
+        &self.lane
     }
 
     /// Takes a connection, or makes one if there is room.
-    pub(super) async fn take(&self) -> Result<Lent, Unavailable> {
+    pub(super) async fn take(&self, pass: &mut Pass<'_>) -> Result<Lent, Unavailable> {
         let place = self.place().await?;
         while let Some(connection) = { self.idle.lock().pop() } {
             if !connection.is_closed() {
                 return Ok(Lent { connection, place });
             }
         }
-        self.connect(place).await.map_err(|(why, _)| why)
+        self.connect(place, pass).await.map_err(|(why, _)| why)
     }
 
     /// Makes a new connection in `place`, whatever stands idle.
-    pub(super) async fn connect(&self, place: Place) -> Result<Lent, (Unavailable, Place)> {
+    pub(super) async fn connect(&self, place: Place, pass: &mut Pass<'_>) -> Result<Lent, (Unavailable, Place)> {
         let refused = self.refused.lock().clone();
         if let Some((at, why)) = refused
             && at.elapsed() < REST
         {
             return Err((why, place));
         }
-        match Connection::spawned(&self.address).await {
-            Ok(connection) => {
+        let made = timeout(self.address.patience(), Connection::spawned(&self.address)).await;
+        let why = match made {
+            Ok(Ok(connection)) => {
                 *self.refused.lock() = None;
-                Ok(Lent { connection, place })
+                return Ok(Lent { connection, place });
             }
-            Err(error) => {
-                let why = Fault::of(&error).unavailable("connecting to the database");
-                *self.refused.lock() = Some((Instant::now(), why.clone()));
-                Err((why, place))
-            }
-        }
+            Ok(Err(error)) => Fault::of(&error).unavailable("connecting to the database"),
+            Err(_) => Unavailable::new("connecting to the database: no answer in time"),
+        };
+        pass.unanswered();
+        *self.refused.lock() = Some((Instant::now(), why.clone()));
+        Err((why, place))
     }
 
     async fn place(&self) -> Result<Place, Unavailable> {

@@ -17,7 +17,8 @@ use tokio::time::timeout;
 use super::address::Address;
 use super::connection::{Answer, Connection, Driver, Form};
 use super::fault::Fault;
-use super::pause;
+use super::lane::Lane;
+use super::{AGAIN, pause, spread};
 use crate::{Sql, Value};
 
 /// How long a keyed read may take, another try included.
@@ -25,6 +26,7 @@ const DEADLINE: Duration = Duration::from_secs(2);
 
 /// The shared connections.
 pub(super) struct Readers {
+    lane: Lane,
     places: Vec<Arc<Place>>,
     next: AtomicUsize,
     turn: watch::Receiver<u64>,
@@ -45,7 +47,7 @@ enum State {
 
 impl Readers {
     /// Keeps `size` connections to `address`, of which `first` is there already.
-    pub(super) fn new(address: &Address, size: usize, first: (Connection, Driver)) -> Self {
+    pub(super) fn new(lane: Lane, address: &Address, size: usize, first: (Connection, Driver)) -> Self {
         let (turned, turn) = watch::channel(0);
         let mut first = Some(first);
         let (mut places, mut tasks) = (Vec::new(), Vec::new());
@@ -59,33 +61,43 @@ impl Readers {
             places.push(Arc::clone(&place));
             tasks.push(tokio::spawn(keep(place, address.clone(), given)));
         }
-        Self { places, next: AtomicUsize::new(0), turn, tasks }
+        Self { lane, places, next: AtomicUsize::new(0), turn, tasks }
     }
 
-    /// Runs a statement that reads, again on another connection where one was lost meanwhile.
-    ///
-    /// All of them may have been lost in the same moment, so it is tried as often as there are, and once on a new one.
+    /// Runs a statement that reads, once more where the connection was lost meanwhile.
     pub(super) async fn run(&self, sql: &'static Sql, args: &[Value]) -> Result<Answer, Unavailable> {
+        let mut pass = self.lane.enter()?;
         let mut suspect = None;
         let attempts = async {
-            let mut again = self.places.len();
+            let mut lost = None;
             loop {
-                let (place, connection) = self.pick().await?;
+                let (place, connection) = match lost {
+                    None => self.pick().await?,
+                    Some(place) => self.replaced(place).await?,
+                };
                 suspect = Some((place, Arc::clone(&connection), connection.answered()));
-                match connection.run(sql, Form::Plain, args, true).await {
-                    Ok(answer) => return Ok(answer),
-                    Err(error) => match Fault::of(&error) {
-                        Fault::Connection(_) if again > 0 => {
-                            again -= 1;
-                            place.lose(&connection);
-                        }
-                        fault => return Err(fault.unavailable(sql.name)),
-                    },
+                let fault = match connection.run(sql, Form::Plain, args, true).await {
+                    Ok(answer) => {
+                        pass.answered();
+                        return Ok(answer);
+                    }
+                    Err(error) => Fault::of(&error),
+                };
+                pass.learned(&fault);
+                if let Fault::Connection(_) = fault {
+                    place.lose(&connection);
+                    if lost.is_none() && self.lane.may_retry() {
+                        lost = Some(place);
+                        pause(spread(AGAIN)).await;
+                        continue;
+                    }
                 }
+                return Err(fault.unavailable(sql.name));
             }
         };
         let done = timeout(DEADLINE, attempts).await;
         done.unwrap_or_else(|_| {
+            pass.unanswered();
             if let Some((place, connection, answered)) = suspect
                 && connection.answered() == answered
             {
@@ -93,6 +105,24 @@ impl Readers {
             }
             Err(Unavailable::new(format!("{}: no answer within two seconds", sql.name)))
         })
+    }
+
+    /// The connection that replaces one lost in `place`, or another where none can be made: all may have been lost in the
+    /// same moment, and a new one was not.
+    async fn replaced<'a>(&'a self, place: &'a Place) -> Result<(&'a Place, Arc<Connection>), Unavailable> {
+        let mut turn = self.turn.clone();
+        loop {
+            turn.mark_unchanged();
+            match &*place.state.read() {
+                State::Live(connection) if !connection.is_closed() => return Ok((place, Arc::clone(connection))),
+                State::Live(_) | State::Connecting => {}
+                State::Down(_) => break,
+            }
+            if turn.changed().await.is_err() {
+                return Err(Unavailable::new("the store is closed"));
+            }
+        }
+        self.pick().await
     }
 
     /// The next live connection in turn. Waits only while a first attempt to replace lost ones is under way.
@@ -166,20 +196,21 @@ async fn keep(place: Arc<Place>, address: Address, mut given: Option<(Arc<Connec
             }
             place.lose(&connection);
         }
-        match Connection::open(&address).await {
-            Ok((connection, driver)) => {
+        let why = match timeout(address.patience(), Connection::open(&address)).await {
+            Ok(Ok((connection, driver))) => {
                 failures = 0;
                 let connection = Arc::new(connection);
                 place.set(State::Live(Arc::clone(&connection)));
                 given = Some((connection, driver));
+                continue;
             }
-            Err(error) => {
-                failures += 1;
-                let why = Fault::of(&error).unavailable("connecting to the database for reads");
-                tracing::warn!(%why, failures, "will try again");
-                place.set(State::Down(why.reason().to_owned()));
-                pause(Duration::from_millis(50 << failures.min(4))).await;
-            }
-        }
+            Ok(Err(error)) => Fault::of(&error).unavailable("connecting to the database for reads"),
+            Err(_) => Unavailable::new("connecting to the database for reads: no answer in time"),
+        };
+        failures += 1;
+        tracing::warn!(%why, failures, "will try again");
+        place.set(State::Down(why.reason().to_owned()));
+        let most = Duration::from_millis(50 << failures.min(4));
+        pause(most / 2 + spread(most / 2)).await;
     }
 }

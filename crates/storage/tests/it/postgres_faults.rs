@@ -1,16 +1,17 @@
 //! What PostgreSQL does to a unit or a read: it is busy, locked, in favour of others, restarted, or gone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use claviger_kernel::Unavailable;
+use claviger_kernel::{Id, Unavailable};
 use claviger_storage::scratch::{Engine, Scratch, run};
 use claviger_storage::{CommitError, Store, args, statements};
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
 
-use super::proxy::Proxy;
-use super::stand_in::{EPOCHS, LEAVE, NAME, NEXT, NEXT_FROM, World};
+use super::proxy::{Pace, Proxy};
+use super::stand_in::{EPOCHS, LEAVE, NAME, NEXT, NEXT_FROM, Row, World};
 
 statements! {
     /// Takes its time.
@@ -102,6 +103,160 @@ fn f31_a_read_that_takes_too_long_ends_within_its_deadline_and_holds_up_no_other
 }
 
 #[test]
+fn f31_conflicts_and_locks_that_others_hold_do_not_close_the_lane() {
+    run(Engine::Postgres, async |scratch| {
+        let world = World::on(scratch).await;
+        let person = world.person("a").await;
+        let unit = |epoch: i64| {
+            let mut unit = world.unit();
+            unit.one("next", &NEXT_FROM, args![world.realm, person, epoch]);
+            unit
+        };
+        for _ in 0..50 {
+            assert_eq!(world.commit(unit(7)).await.unwrap_err(), CommitError::Conflict("next"));
+        }
+        let holder = owner(&world.scratch).await;
+        holder.batch_execute("begin; update people set epoch = 5").await.unwrap();
+        for refused in join_all((0..16).map(|_| world.commit(unit(1)))).await {
+            assert!(matches!(refused.unwrap_err(), CommitError::Unavailable(_)));
+        }
+        holder.batch_execute("rollback").await.unwrap();
+        world.commit(unit(1)).await.unwrap();
+    });
+}
+
+/// A store by way of a proxy, and somebody in it.
+struct Road {
+    world: World,
+    person: Id<Row>,
+    proxy: Proxy,
+    store: Store,
+}
+
+impl Road {
+    async fn laid(scratch: Scratch) -> Self {
+        let world = World::on(scratch).await;
+        let person = world.person("a").await;
+        let mut options = world.scratch.database().unwrap().options();
+        // One connection, which knows the statement after the first read.
+        options.readers = 1;
+        let proxy = Proxy::before(&options).await;
+        let store = Store::open_postgres(proxy.options(&options)).await.unwrap();
+        let road = Self { world, person, proxy, store };
+        road.read().await.unwrap();
+        road
+    }
+
+    async fn read(&self) -> Result<i64, Unavailable> {
+        let epoch = self.store.get(&EPOCHS, args![self.world.realm, self.person], |row| row.get(0)).await?;
+        Ok(epoch.expect("somebody has an epoch"))
+    }
+
+    async fn list(&self) -> Result<i64, Unavailable> {
+        let realm = self.world.realm;
+        Ok(self.store.list(realm, &EPOCHS, args![realm, self.person], |row| row.get(0)).await?[0])
+    }
+
+    async fn write(&self) -> Result<i64, Unavailable> {
+        let mut unit = self.world.unit();
+        unit.one("next", &NEXT, args![self.world.realm, self.person]);
+        match self.store.commit(unit).await {
+            Ok(_) => Ok(0),
+            Err(CommitError::Unavailable(why)) => Err(why),
+            Err(conflict) => panic!("{conflict}"),
+        }
+    }
+
+    /// What holds for each lane: while the database takes five seconds for an answer everybody is told so in time, and
+    /// soon at once; hardly anything reaches it then; and when it is fast again all goes on.
+    async fn is_spared(&self, lane: &str, statements: usize, call: impl AsyncFn() -> Result<i64, Unavailable>) {
+        let closed = |why: &Unavailable| why.reason().contains(&format!("does not answer {lane}"));
+        call().await.unwrap();
+        self.proxy.pace(Pace::Slow);
+        let mut asked = 0;
+        let close = async {
+            loop {
+                let start = Instant::now();
+                let ends = join_all((0..64).map(|_| async { (call().await.unwrap_err(), start.elapsed()) })).await;
+                for (why, took) in &ends {
+                    assert!(*took < Duration::from_millis(4500), "{lane}: {why} after {took:?}");
+                }
+                asked += ends.iter().filter(|(why, _)| !closed(why)).count();
+                if call().await.is_err_and(|why| closed(&why)) {
+                    return;
+                }
+            }
+        };
+        timeout(Duration::from_secs(30), close).await.expect("the lane closes");
+        let (before, start) = (self.proxy.statements(), Instant::now());
+        let mut tried = 0;
+        for _ in 0..1000 {
+            tried += usize::from(!closed(&call().await.unwrap_err()));
+        }
+        let pauses = start.elapsed().as_millis() / 500;
+        assert!(u128::try_from(tried).unwrap() <= 1 + pauses, "{lane}: one at a time and after a pause: {tried}");
+        assert!(self.proxy.statements() - before <= tried * statements, "{lane}: only theirs have arrived");
+        self.proxy.pace(Pace::Fast);
+        let back = async {
+            while call().await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(10), back).await.expect("normal again within ten seconds");
+        assert!(asked > 0, "some were asked before the lane closed");
+    }
+}
+
+#[test]
+fn f31_reads_of_a_slow_database_are_refused_in_time_then_at_once_and_go_on_when_it_is_fast() {
+    run(Engine::Postgres, async |scratch| {
+        let road = Road::laid(scratch).await;
+        road.is_spared("reads", 1, async || road.read().await).await;
+    });
+}
+
+#[test]
+fn f31_units_on_a_slow_database_are_refused_in_time_then_at_once_and_go_on_when_it_is_fast() {
+    run(Engine::Postgres, async |scratch| {
+        let road = Road::laid(scratch).await;
+        road.is_spared("units", 4, async || road.write().await).await;
+    });
+}
+
+#[test]
+fn f31_lists_of_a_slow_database_are_refused_in_time_then_at_once_and_go_on_when_it_is_fast() {
+    run(Engine::Postgres, async |scratch| {
+        let road = Road::laid(scratch).await;
+        road.is_spared("lists", 4, async || road.list().await).await;
+    });
+}
+
+#[test]
+fn f31_of_many_reads_whose_connection_is_lost_only_a_few_are_tried_again() {
+    const READS: usize = 600;
+    run(Engine::Postgres, async |scratch| {
+        let road = Arc::new(Road::laid(scratch).await);
+        let before = road.proxy.statements();
+        road.proxy.pace(Pace::Lost);
+        let reads = (0..READS).map(|_| {
+            let road = Arc::clone(&road);
+            tokio::spawn(async move { road.read().await })
+        });
+        let reads: Vec<_> = reads.collect();
+        let sent = || road.proxy.statements() - before;
+        while sent() < READS && !reads.iter().all(tokio::task::JoinHandle::is_finished) {
+            tokio::task::yield_now().await;
+        }
+        road.proxy.pace(Pace::Fast);
+        road.proxy.sever();
+        let answered = join_all(reads).await.into_iter().filter(|end| end.as_ref().unwrap().is_ok()).count();
+        let again = READS / 10 + 100;
+        assert!(sent() <= READS + again, "one in ten, and the hundred of quiet times: {}", sent());
+        assert!(answered <= again, "only who was sent again could be answered: {answered}");
+    });
+}
+
+#[test]
 fn f33_of_two_who_wait_for_each_other_the_one_that_is_ended_runs_again() {
     run(Engine::Postgres, async |scratch| {
         let world = World::on(scratch).await;
@@ -145,10 +300,8 @@ fn f33_with_five_percent_of_transactions_ended_by_the_server_each_effect_happens
     run(Engine::Postgres, async |scratch| {
         let world = World::on(scratch).await;
         clashes(&world.scratch, 20).await;
-        let people = join_all(
-            (0..8).map(|_| async { world.person(&world.scratch.id::<super::stand_in::Row>().to_string()).await }),
-        )
-        .await;
+        let people =
+            join_all((0..8).map(|_| async { world.person(&world.scratch.id::<Row>().to_string()).await })).await;
         let runs = people.iter().map(|person| async {
             for _ in 0..50 {
                 let mut unit = world.unit();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use claviger_kernel::Secret;
 use claviger_storage::PostgresOptions;
@@ -9,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// What happens at a COMMIT.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,6 +35,20 @@ pub(crate) enum Release {
     Drop,
 }
 
+/// How the way is, COMMIT or not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Pace {
+    /// As fast as it goes.
+    Fast,
+    /// Each answer comes five seconds later.
+    Slow,
+    /// What is sent arrives nowhere.
+    Lost,
+}
+
+/// How long an answer is held back at [`Pace::Slow`].
+const SLOW: Duration = Duration::from_secs(5);
+
 /// The proxy; it ends with the runtime.
 #[derive(Clone)]
 pub(crate) struct Proxy(Arc<Inside>);
@@ -50,6 +66,9 @@ struct Inside {
     server: String,
     cuts: Mutex<Vec<Cut>>,
     commits: AtomicUsize,
+    statements: AtomicUsize,
+    pace: watch::Sender<Pace>,
+    severed: watch::Sender<()>,
     release: watch::Sender<Release>,
     down: watch::Sender<bool>,
 }
@@ -63,6 +82,9 @@ impl Proxy {
             server: place(options.url.expose()).to_owned(),
             cuts: Mutex::default(),
             commits: AtomicUsize::new(0),
+            statements: AtomicUsize::new(0),
+            pace: watch::channel(Pace::Fast).0,
+            severed: watch::channel(()).0,
             release: watch::channel(Release::Wait).0,
             down: watch::channel(false).0,
         }));
@@ -100,6 +122,21 @@ impl Proxy {
         self.0.commits.load(Ordering::SeqCst)
     }
 
+    /// How many statements have been sent that bear values; those of the transaction itself are among them, COMMIT is not.
+    pub(crate) fn statements(&self) -> usize {
+        self.0.statements.load(Ordering::SeqCst)
+    }
+
+    /// Makes the way as it is from now on.
+    pub(crate) fn pace(&self, pace: Pace) {
+        self.0.pace.send_replace(pace);
+    }
+
+    /// Cuts every connection; new ones are accepted.
+    pub(crate) fn sever(&self) {
+        self.0.severed.send_replace(());
+    }
+
     /// Says how a held COMMIT goes on.
     pub(crate) fn release(&self, how: Release) {
         self.0.release.send_replace(how);
@@ -119,12 +156,14 @@ fn place(url: &str) -> &str {
 
 impl Inside {
     async fn carry(self: Arc<Self>, client: TcpStream) {
+        let mut severed = self.severed.subscribe();
         let Ok(server) = TcpStream::connect(&self.server).await else { return };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         let (mut from_client, mut to_client) = client.into_split();
         let (mut from_server, mut to_server) = server.into_split();
         let (part, mut parted) = watch::channel(Ears::Open);
         let (heard, mut answered) = watch::channel(false);
+        let mut pace = self.pace.subscribe();
         let back = async move {
             let mut bytes = [0; 16 * 1024];
             loop {
@@ -135,6 +174,9 @@ impl Inside {
                 };
                 if count == 0 {
                     return;
+                }
+                if *pace.borrow() == Pace::Slow {
+                    let _ = timeout(SLOW, pace.wait_for(|pace| *pace != Pace::Slow)).await;
                 }
                 if *parted.borrow() == Ears::Deaf {
                     heard.send_replace(true);
@@ -151,6 +193,10 @@ impl Inside {
             let mut started = false;
             while let Some(message) = message(&mut from_client, started).await {
                 started = true;
+                self.statements.fetch_add(usize::from(message[0] == b'E'), Ordering::SeqCst);
+                if *self.pace.borrow() == Pace::Lost {
+                    continue;
+                }
                 if message == *b"Q\0\0\0\x0bcommit\0" {
                     self.commits.fetch_add(1, Ordering::SeqCst);
                     let cut = self.cuts.lock().pop();
@@ -185,6 +231,7 @@ impl Inside {
         };
         let mut down = self.down.subscribe();
         tokio::select! {
+            _ = severed.changed() => {}
             () = back => {}
             () = there => {}
             _ = down.wait_for(|down| *down) => {}
