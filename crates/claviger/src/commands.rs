@@ -84,8 +84,11 @@ pub(crate) async fn run(settings: &Settings, command: OnStore, realm: &str, json
     {
         return Ok(());
     }
-    let operator = Operator::reach(settings).await?;
+    let operator = Operator::reach(settings, matches!(command, OnStore::Init(_))).await?;
     let asked = async {
+        if realm != "main" {
+            operator.ask(Method::GET, &format!("/api/v1/realms/{}", part(realm)), None).await?;
+        }
         let ask = match command {
             OnStore::Init(_) => Ask::post(format!("{within}/api/v1/set-up"), json!({})),
             OnStore::Realm(command) => command.ask()?,

@@ -5,7 +5,7 @@ use core::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use bytes::Bytes;
 use claviger_http::base::HeadFacts;
 use http::{Method, Request, StatusCode, header};
@@ -15,7 +15,8 @@ use serde_json::Value;
 use tokio::net::UnixStream;
 
 use crate::config::Settings;
-use crate::server::{OPERATOR_URL, open_store};
+use crate::serve::public_url;
+use crate::server::{database_file, open_store};
 use crate::{Held, Server, surroundings};
 
 /// Where the server that holds `settings.data` listens for its operator.
@@ -32,15 +33,23 @@ pub(crate) enum Operator {
 }
 
 impl Operator {
-    /// Looks for a running server, and opens the store itself if there is none.
-    pub(crate) async fn reach(settings: &Settings) -> anyhow::Result<Self> {
+    /// Looks for a running server, and opens the store itself if there is none. Only a command that `makes` the store
+    /// makes one: any other would be about the wrong folder.
+    pub(crate) async fn reach(settings: &Settings, makes: bool) -> anyhow::Result<Self> {
         let path = socket(settings);
         if UnixStream::connect(&path).await.is_ok() {
             return Ok(Self::Running(path));
         }
+        if !makes && settings.database.url.is_none() && !database_file(settings).exists() {
+            let folder = settings.data.display();
+            bail!(
+                "no server runs on the data folder {folder}, and it holds no store; name the right one with --data or \
+                 --config, or make a store with `claviger init`"
+            );
+        }
         let store = open_store(settings).await?;
         let ambient = surroundings::ambient(settings, Arc::new(Held))?;
-        let public_url = settings.public_url.as_deref().unwrap_or(OPERATOR_URL).parse().context("public_url")?;
+        let public_url = public_url(settings, settings.listen)?;
         Ok(Self::Here(Box::new(Server::assemble(settings, public_url, store, ambient).await?)))
     }
 
@@ -69,7 +78,7 @@ impl Operator {
         } else {
             serde_json::from_slice(&body).context("the answer is no JSON")?
         };
-        if status.is_success() { Ok(value) } else { Err(problem(status, &value)) }
+        if status.is_success() { Ok(value) } else { Err(problem(status, path, &value)) }
     }
 
     /// Answers every write that was asked for, then lets go of the store.
@@ -93,7 +102,12 @@ async fn over_socket(path: &PathBuf, request: Request<Full<Bytes>>) -> anyhow::R
 }
 
 /// A problem (RFC 9457) as one sentence for the command line.
-fn problem(status: StatusCode, body: &Value) -> anyhow::Error {
+fn problem(status: StatusCode, path: &str, body: &Value) -> anyhow::Error {
+    if status == StatusCode::NOT_FOUND
+        && let Some(absent) = absent(path)
+    {
+        return anyhow!(absent);
+    }
     let detail = body["detail"].as_str().unwrap_or_else(|| status.canonical_reason().unwrap_or("refused"));
     let pointers = body["errors"]
         .as_array()
@@ -101,4 +115,56 @@ fn problem(status: StatusCode, body: &Value) -> anyhow::Error {
         .flatten()
         .filter_map(|error| Some(format!("\n  {}: {}", error["pointer"].as_str()?, error["detail"].as_str()?)));
     anyhow!("{detail}{}", pointers.collect::<String>())
+}
+
+/// What there is none of, if nothing is at `path`.
+fn absent(path: &str) -> Option<String> {
+    let (within, path) = path.split_once("/api/v1/")?;
+    let realm = within.strip_prefix("/realms/").unwrap_or("main");
+    let mut parts = path.split(['/', '?']);
+    match (parts.next()?, parts.next(), parts.next(), parts.next()) {
+        ("realms", Some(name), ..) => Some(format!("there is no realm {name}; `claviger realm list` shows them")),
+        ("users", Some(user), Some("sessions"), Some(session)) if session.starts_with("ses_") => Some(format!(
+            "the user {user} has no session {session}; `claviger session list` shows those that there are"
+        )),
+        (kind, Some(id), ..) => {
+            let (thing, command) = match kind {
+                "clients" => ("client", "client"),
+                "resource-servers" => ("API", "resource-server"),
+                "keys" => ("key", "key"),
+                "users" => ("user", "user"),
+                _ => return None,
+            };
+            Some(format!(
+                "there is no {thing} {id} in the realm {realm}; `claviger {command} list` shows those that there are"
+            ))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::absent;
+
+    #[test]
+    fn what_is_absent_is_named() {
+        for (path, sentence) in [
+            ("/api/v1/realms/acme", "there is no realm acme; "),
+            (
+                "/api/v1/clients/notes/revocations",
+                "there is no client notes in the realm main; `claviger client list` ",
+            ),
+            (
+                "/realms/acme/api/v1/keys/key_1?force=true",
+                "there is no key key_1 in the realm acme; `claviger key list` ",
+            ),
+            ("/api/v1/users/usr_1/sign-out", "there is no user usr_1 in the realm main; "),
+            ("/api/v1/users/usr_1/sessions?filter=alive", "there is no user usr_1 in the realm main; "),
+            ("/api/v1/users/usr_1/sessions/ses_1", "the user usr_1 has no session ses_1; "),
+        ] {
+            assert!(absent(path).unwrap().starts_with(sentence), "{path}: {:?}", absent(path));
+        }
+        assert_eq!(absent("/api/v1/keys"), None);
+    }
 }

@@ -125,7 +125,8 @@ async fn other_loopback(address: SocketAddr) -> Option<TcpListener> {
     TcpListener::bind((Ipv6Addr::LOCALHOST, address.port())).await.ok()
 }
 
-fn public_url(settings: &Settings, address: SocketAddr) -> anyhow::Result<PublicUrl> {
+/// The address under which the world reaches a server that listens at `address`.
+pub(crate) fn public_url(settings: &Settings, address: SocketAddr) -> anyhow::Result<PublicUrl> {
     let text = match &settings.public_url {
         Some(text) => text.clone(),
         None if address.ip().is_loopback() => format!("http://localhost:{}", address.port()),

@@ -199,7 +199,7 @@ pub(crate) async fn open_store(settings: &Settings) -> anyhow::Result<Store> {
     make_data_folder(&settings.data)?;
     let database = &settings.database;
     let Some(url) = database.url.clone() else {
-        let options = SqliteOptions { path: settings.data.join("claviger.db"), readers: database.readers };
+        let options = SqliteOptions { path: database_file(settings), readers: database.readers };
         return Store::open_sqlite(options).await.with_context(|| format!("data = {}", settings.data.display()));
     };
     let options = PostgresOptions {
@@ -210,7 +210,13 @@ pub(crate) async fn open_store(settings: &Settings) -> anyhow::Result<Store> {
         readers: database.readers,
         notify: database.notify,
     };
-    Store::open_postgres(options).await.context("database.url")
+    // Which of the three addresses is at fault it says itself.
+    Ok(Store::open_postgres(options).await?)
+}
+
+/// The embedded store.
+pub(crate) fn database_file(settings: &Settings) -> PathBuf {
+    settings.data.join("claviger.db")
 }
 
 fn make_data_folder(folder: &PathBuf) -> anyhow::Result<()> {

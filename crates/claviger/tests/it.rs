@@ -3,6 +3,7 @@
 
 mod it {
     mod browser;
+    mod commands;
     mod crowd;
     mod dev;
     mod killed;

@@ -1,6 +1,6 @@
 //! `claviger session …`
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::user::id_of;
 use super::{Ask, part};
@@ -20,16 +20,23 @@ pub(crate) enum SessionCommand {
         after: Option<String>,
     },
     /// End one session of a user, or every one
+    #[command(override_usage = "claviger session end <USER> <SESSION|--all>")]
     End {
         /// The user's id or e-mail address
         user: String,
-        /// The session's id
-        #[arg(required_unless_present = "all")]
-        session: Option<String>,
-        /// Every session
-        #[arg(long, conflicts_with = "session")]
-        all: bool,
+        #[command(flatten)]
+        which: Which,
     },
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
+    /// The session's id
+    session: Option<String>,
+    /// Every session
+    #[arg(long)]
+    all: bool,
 }
 
 impl SessionCommand {
@@ -41,10 +48,10 @@ impl SessionCommand {
                 let after = after.map(|after| format!("&after={}", part(&after))).unwrap_or_default();
                 Ask::get(format!("{}?filter={filter}{after}", path(id_of(operator, within, user).await?)))
             }
-            Self::End { user, session: Some(session), .. } => {
-                Ask::delete(format!("{}/{}", path(id_of(operator, within, user).await?), part(&session)))
+            Self::End { user, which } => {
+                let all = path(id_of(operator, within, user).await?);
+                Ask::delete(which.session.map_or(all.clone(), |session| format!("{all}/{}", part(&session))))
             }
-            Self::End { user, session: None, .. } => Ask::delete(path(id_of(operator, within, user).await?)),
         })
     }
 }

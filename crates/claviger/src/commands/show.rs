@@ -20,7 +20,7 @@ pub(super) fn answer(value: &Value, json: bool) {
 fn plain(value: &Value) -> String {
     let Some(Value::Array(items)) = value.get("items") else { return block(value, 0) };
     if items.is_empty() {
-        return "None yet.\n".to_owned();
+        return "None.\n".to_owned();
     }
     let mut text = items.iter().map(|item| block(item, 0)).collect::<Vec<_>>().join("\n");
     if let Some(next) = value.get("next").and_then(Value::as_str) {
@@ -39,6 +39,10 @@ fn block(value: &Value, depth: usize) -> String {
             .filter(|(_, value)| !value.is_null())
             .map(|(name, value)| match value {
                 Value::Object(inner) if !inner.is_empty() => format!("{indent}{name}:\n{}", block(value, depth + 1)),
+                Value::Array(items) if items.iter().any(Value::is_object) => {
+                    let blocks: Vec<_> = items.iter().map(|item| block(item, depth + 1)).collect();
+                    format!("{indent}{name}:\n{}", blocks.join("\n"))
+                }
                 value => format!("{indent}{name}: {}\n", line(value)),
             })
             .collect(),
@@ -65,8 +69,10 @@ mod tests {
         let one =
             json!({ "name": "main", "settings": { "tokens": { "access": "5m" } }, "gone": null, "scopes": ["a", "b"] });
         assert_eq!(plain(&one), "name: main\nscopes: a, b\nsettings:\n  tokens:\n    access: 5m\n");
+        let within = json!({ "secrets": [{ "id": "a", "gone": null }, { "id": "b" }], "uses": [] });
+        assert_eq!(plain(&within), "secrets:\n  id: a\n\n  id: b\nuses: \n");
         let two = json!({ "items": [{ "id": 1 }, { "id": 2 }], "next": "x" });
         assert_eq!(plain(&two), "id: 1\n\nid: 2\n\nMore: --after x\n");
-        assert_eq!(plain(&json!({ "items": [] })), "None yet.\n");
+        assert_eq!(plain(&json!({ "items": [] })), "None.\n");
     }
 }

@@ -61,7 +61,7 @@ pub(super) async fn migrate(address: &Address, known: fn() -> Vec<Migration>) ->
     let found = client.query_typed(groups, &[]).await.map_err(|error| refused(SETTING, &error))?;
     if found.len() < 2 {
         return Err(OpenError::Options(
-            "the roles claviger_app and claviger_read do not exist; run the SQL that `claviger init` prints".into(),
+            "the roles claviger_app and claviger_read do not exist; run the SQL that `claviger init --postgres-roles NAME` prints".into(),
         ));
     }
     transact(&connection, BASE).await?;
