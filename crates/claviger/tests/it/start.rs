@@ -26,11 +26,12 @@ fn f19_a_configuration_that_is_not_understood_stops_the_start_and_is_named() {
     let table = [
         ("listne = 'x'", "unknown setting listne in claviger.toml; did you mean listen?"),
         ("[limits]\nheader_timeout = 10", "limits.header_timeout (in claviger.toml): expected a text in quotes"),
-        ("public_url = 'http://id.example.com'", "public_url: "),
+        // A free port: the one that is meant for servers may be in use where tests run.
+        ("listen = '127.0.0.1:0'\npublic_url = 'http://id.example.com'", "public_url: "),
         ("listen = ", "claviger.toml, line 1: "),
         ("listen = '0.0.0.0:0'", "public_url is needed"),
         ("listen = '203.0.113.1:1'\npublic_url = 'https://id.test'", "listen: cannot listen on 203.0.113.1:1"),
-        ("[database]\nurl = 'hunter2'", "database.url: "),
+        ("listen = '127.0.0.1:0'\n[database]\nurl = 'hunter2'", "database.url: "),
     ];
     for (text, message) in table {
         fs::write(folder.path().join("claviger.toml"), text).unwrap();
@@ -43,7 +44,7 @@ fn f19_a_configuration_that_is_not_understood_stops_the_start_and_is_named() {
         ("CLAVIGER_LISTEN", "nowhere", "listen (from the environment variable CLAVIGER_LISTEN): "),
         ("CLAVIGER_KEYS__MASTER_KEY", "hunter2", "CLAVIGER_KEYS__MASTER_KEY"),
     ] {
-        let (good, error) = run(claviger(folder.path()).arg("serve").env(name, value));
+        let (good, error) = run(claviger(folder.path()).arg("serve").env("CLAVIGER_LISTEN", "127.0.0.1:0").env(name, value));
         assert!(!good && error.contains(message) && !error.contains("hunter2"), "{name}: {error}");
     }
 }
