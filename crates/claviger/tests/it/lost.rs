@@ -1,6 +1,6 @@
 //! Killed between the commit and the answer (`kill -9`): the client asks again, and nobody has to sign in anew.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::thread;
 
@@ -9,7 +9,7 @@ use claviger_storage::{SqliteOptions, Store};
 use serde_json::Value;
 
 use super::browser::{ADA, Browser};
-use super::process::{Server, claviger, get};
+use super::process::{Server, claviger, free_address, get};
 
 const PASSWORD: &str = "marmalade tide 47 lanterns";
 const CALLBACK: &str = "https://app.test/callback";
@@ -60,7 +60,7 @@ fn kept(folder: &Path) -> Kept {
 /// A server that keeps its address when it is started again: its address is its issuer.
 struct House {
     folder: tempfile::TempDir,
-    port: u16,
+    address: SocketAddr,
     server: Server,
     client_id: String,
 }
@@ -68,9 +68,9 @@ struct House {
 impl House {
     fn open() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let address = free_address();
         std::fs::write(folder.path().join("password"), PASSWORD).unwrap();
-        let server = start(folder.path(), port);
+        let server = start(folder.path(), address);
         let command = |arguments: &[&str]| {
             let made = claviger(folder.path()).args(arguments).args(["--data", "data", "--json"]).output().unwrap();
             assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -81,11 +81,11 @@ impl House {
         let client = ["client", "create", "Notes", "--public", "--first-party", "--redirect-uri", CALLBACK];
         let client = command(&[&client[..], &["--settings", more]].concat());
         let client_id = client["client_id"].as_str().unwrap().to_owned();
-        Self { folder, port, server, client_id }
+        Self { folder, address, server, client_id }
     }
 
     fn restart(&mut self) {
-        self.server = start(self.folder.path(), self.port);
+        self.server = start(self.folder.path(), self.address);
     }
 
     /// Sends the signed-in browser through the authorization endpoint, which asks nothing.
@@ -157,8 +157,8 @@ impl House {
     }
 }
 
-fn start(folder: &Path, port: u16) -> Server {
-    Server::start_at(folder, &format!("127.0.0.1:{port}"), &[("CLAVIGER_LOG__LEVEL", "error")])
+fn start(folder: &Path, address: SocketAddr) -> Server {
+    Server::start_at(folder, address, &[("CLAVIGER_LOG__LEVEL", "error")])
 }
 
 fn kill(id: u32) {

@@ -1,15 +1,31 @@
 //! A process of the binary, gone with its handle.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+/// A free port of the loopback.
+const ANYWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// The binary with a clean environment, in its data folder.
 pub(crate) fn claviger(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_claviger"));
     command.env_clear().env("CLAVIGER_INTERNAL_LISTEN", "127.0.0.1:0").current_dir(folder);
     command
+}
+
+/// An address that stays a server's own over restarts: outgoing connections take neither this host nor such a port.
+pub(crate) fn free_address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    loop {
+        let address = SocketAddr::from(([127, 77, high, low], NEXT.fetch_add(1, Ordering::Relaxed)));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// What a run that ends by itself left behind: whether it succeeded, and its standard error.
@@ -21,33 +37,35 @@ pub(crate) fn run(command: &mut Command) -> (bool, String) {
 /// A server that has said that it is ready.
 pub(crate) struct Server {
     child: Child,
+    host: IpAddr,
     ready: serde_json::Value,
 }
 
 impl Server {
     /// Serves on free ports with its data in `folder`.
     pub(crate) fn start(folder: &Path, variables: &[(&str, &str)]) -> Self {
-        Self::run("serve", "127.0.0.1:0", folder, variables)
+        Self::run("serve", ANYWHERE, folder, variables)
     }
 
     /// Serves on this address: a server that is started again keeps its issuer only if it keeps its port.
-    pub(crate) fn start_at(folder: &Path, listen: &str, variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_at(folder: &Path, listen: SocketAddr, variables: &[(&str, &str)]) -> Self {
         Self::run("serve", listen, folder, variables)
     }
 
     /// Runs the development server on free ports with its data in `folder`.
     pub(crate) fn develop(folder: &Path) -> Self {
-        Self::run("dev", "127.0.0.1:0", folder, &[])
+        Self::run("dev", ANYWHERE, folder, &[])
     }
 
-    fn run(what: &str, listen: &str, folder: &Path, variables: &[(&str, &str)]) -> Self {
+    fn run(what: &str, listen: SocketAddr, folder: &Path, variables: &[(&str, &str)]) -> Self {
         let mut command = claviger(folder);
-        command.args([what, "--listen", listen, "--data", "data", "--json"]).envs(variables.iter().copied());
+        command.args([what, "--listen", &listen.to_string(), "--data", "data", "--json"]);
+        command.envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary runs");
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("a line");
         let ready = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
-        Self { child, ready }
+        Self { child, host: listen.ip(), ready }
     }
 
     /// The ready line.
@@ -64,7 +82,8 @@ impl Server {
     pub(crate) fn address(&self, member: &str) -> SocketAddr {
         let after = self.ready(member).rsplit(':').next().expect("a port");
         let port = after.split('/').next().unwrap_or(after).parse().expect("a port");
-        SocketAddr::from(([127, 0, 0, 1], port))
+        let host = if member == "url" { self.host } else { Ipv4Addr::LOCALHOST.into() };
+        SocketAddr::new(host, port)
     }
 
     /// The process's id.

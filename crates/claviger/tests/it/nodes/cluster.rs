@@ -1,10 +1,9 @@
 //! Several processes of the binary on one PostgreSQL database, each by a way to the database of its own.
 
 use std::fs::OpenOptions;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use claviger_storage::scratch::{self, Engine, Link, Scratch};
@@ -17,7 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, timeout};
 
 use super::wire::{Answer, Ask, HOST};
-use crate::it::process::claviger;
+use crate::it::process::{claviger, free_address};
 
 /// How long a node may take to say that it is ready, on a machine that has much else to do.
 const START: Duration = Duration::from_mins(1);
@@ -200,18 +199,6 @@ impl Starting {
         let line: Value = serde_json::from_str(&line).ok()?;
         let internal = line["internal_url"].as_str()?.strip_prefix("http://")?.parse().ok()?;
         Some(Process { child: self.0, internal })
-    }
-}
-
-/// An address that stays the node's own over restarts: outgoing connections take neither this host nor such a port.
-fn free_address() -> SocketAddr {
-    static NEXT: AtomicU16 = AtomicU16::new(20_000);
-    let [.., high, low] = std::process::id().to_be_bytes();
-    loop {
-        let address = SocketAddr::from(([127, 77, high, low], NEXT.fetch_add(1, Ordering::Relaxed)));
-        if TcpListener::bind(address).is_ok() {
-            return address;
-        }
     }
 }
 
