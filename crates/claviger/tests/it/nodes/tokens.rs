@@ -1,13 +1,18 @@
 //! Codes, forms and refresh tokens that come to several nodes at once.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
+use serde_json::json;
 use tokio::runtime::Runtime;
 
-use super::cluster::Nodes;
+use super::cluster::{Nodes, until};
 use super::people::{PASSWORD, Person, Tokens, code_in, patiently};
 use super::wire::{Ask, claims};
 
 const ADA: &str = "ada@example.com";
+/// How soon another node refuses what has ended, on a machine that has much else to do; F41 says how soon it should.
+const AT_ALL: Duration = Duration::from_secs(10);
 
 /// What the access tokens of one use of a refresh token have in common.
 fn identity(tokens: &Tokens) -> (String, String, i64) {
@@ -79,6 +84,50 @@ fn a077_of_fifty_parallel_refreshes_over_three_nodes_eleven_get_the_one_successo
 }
 
 #[test]
+fn a075_a_used_token_that_comes_back_to_any_node_ends_the_family_on_all_and_its_user_is_told_once() {
+    Runtime::new().unwrap().block_on(async {
+        let nodes = Nodes::start(3).await;
+        let user = nodes.user(0, ADA).await;
+        let app = nodes.public_app(1).await;
+        let mut ada = nodes.sign_in(&[2], ADA).await;
+        let other = nodes.tokens(&[0], &mut ada, &app).await;
+        let mut chain = vec![nodes.tokens(&[0, 1, 2], &mut ada, &app).await];
+        for node in [1, 2] {
+            let token = &chain.last().unwrap().refresh;
+            chain.push(Tokens::of(&nodes.refresh(node, &app, token).await.unwrap()));
+        }
+        let present = chain.last().unwrap();
+        for node in 0..3 {
+            assert_eq!(nodes.userinfo(node, &present.access).await.unwrap().status, 200, "node {node}");
+        }
+        // To every node at once: one of them ends the family, and each refuses.
+        let reuses = (0..3).map(|node| {
+            let (nodes, app, used) = (&nodes, &app, &chain[0].refresh);
+            patiently(async move || nodes.refresh(node, app, used).await)
+        });
+        for (answer, _) in join_all(reuses).await {
+            assert_eq!((answer.status, answer.code().as_deref()), (400, Some("invalid_grant")), "{answer:?}");
+        }
+        for node in 0..3 {
+            let (answer, _) = patiently(async || nodes.refresh(node, &app, &present.refresh).await).await;
+            assert_eq!(answer.code().as_deref(), Some("invalid_grant"), "node {node}: {answer:?}");
+            for tokens in &chain {
+                until(AT_ALL, &format!("node {node} knows that the family has ended"), async || {
+                    nodes.userinfo(node, &tokens.access).await.unwrap().status == 401
+                })
+                .await;
+            }
+            assert_eq!(nodes.userinfo(node, &other.access).await.unwrap().status, 200, "another device goes on");
+            let risk = nodes.command(node, Ask::get(format!("/api/v1/users/{}", user.id))).await["at_risk"].clone();
+            assert_eq!((&risk["cause"], &risk["times"]), (&json!("refresh_token_reused"), &json!(1)), "node {node}");
+        }
+        let owner = nodes.scratch().database().unwrap().owner().await.unwrap();
+        let told = "select count(*) from outbox where template = 'sign-in-reused' and recipient = $1";
+        assert_eq!(owner.query_one(told, &[&ADA]).await.unwrap().get::<_, i64>(0), 1);
+    });
+}
+
+#[test]
 fn what_a_form_answers_once_it_answers_once_over_all_nodes() {
     Runtime::new().unwrap().block_on(async {
         let nodes = Nodes::start(3).await;
@@ -101,14 +150,16 @@ fn what_a_form_answers_once_it_answers_once_over_all_nodes() {
                 (browser, answer)
             }
         }));
-        let mut signed_in = 0;
+        let (mut signed_in, mut unsure) = (0, false);
         for (mut browser, answer) in tries.await {
-            assert_ne!(answer.status, 503, "{answer:?}");
+            assert!(answer.status < 500 || answer.is_busy(), "{answer:?}");
+            // A node that is busy may have taken the flow, and then told its bearer to come back.
+            unsure |= answer.is_busy();
             if nodes.is_signed_in(0, &mut browser).await {
                 signed_in += 1;
             }
         }
-        assert_eq!(signed_in, 1, "one form, one session");
+        assert!(signed_in == 1 || (unsure && signed_in == 0), "one form, one session: {signed_in}");
     });
 }
 
