@@ -44,7 +44,8 @@ fn f19_a_configuration_that_is_not_understood_stops_the_start_and_is_named() {
         ("CLAVIGER_LISTEN", "nowhere", "listen (from the environment variable CLAVIGER_LISTEN): "),
         ("CLAVIGER_KEYS__MASTER_KEY", "hunter2", "CLAVIGER_KEYS__MASTER_KEY"),
     ] {
-        let (good, error) = run(claviger(folder.path()).arg("serve").env("CLAVIGER_LISTEN", "127.0.0.1:0").env(name, value));
+        let (good, error) =
+            run(claviger(folder.path()).arg("serve").env("CLAVIGER_LISTEN", "127.0.0.1:0").env(name, value));
         assert!(!good && error.contains(message) && !error.contains("hunter2"), "{name}: {error}");
     }
 }
