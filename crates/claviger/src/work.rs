@@ -8,7 +8,7 @@ use claviger_identity::attempts;
 use claviger_kernel::{SystemReason, Unavailable};
 use claviger_oauth::codes;
 use claviger_session::{Revocations, families, revocations, sessions};
-use claviger_storage::{CommitError, forget_changes, forget_quiet_units};
+use claviger_storage::{CommitError, LOG_REACH, forget_changes, forget_quiet_units};
 
 use crate::Services;
 
@@ -18,8 +18,9 @@ const SWEEP: Duration = Duration::from_mins(10);
 const AFTER_FAULT: Duration = Duration::from_secs(15);
 /// For how long ended sessions and families stay, for the account page and for support.
 const KEPT: Duration = Duration::from_hours(7 * 24);
-/// For how long the change log tells its followers what they have missed; after that they load everything again.
-const LOG_KEPT: Duration = Duration::from_hours(48);
+/// For how long entries of the change log stay: twice as long as it must reach, for this node's clock may be wrong.
+const LOG_KEPT: Duration = Duration::from_hours(2 * 24);
+const _: () = assert!(LOG_KEPT.as_secs() >= 2 * LOG_REACH.as_secs());
 /// For how long the outcome of a unit can be looked up; it is within seconds, or never.
 const QUIET_KEPT: Duration = Duration::from_hours(1);
 /// Rows dropped in one unit.

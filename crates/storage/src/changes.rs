@@ -42,6 +42,9 @@ const OWN: Duration = Duration::from_secs(1);
 /// More entries than this at once, and loading everything again is less work.
 pub(crate) const MOST: u32 = 10_000;
 
+/// For how long at least the change log keeps its entries. Who has not looked for longer loads everything again.
+pub const LOG_REACH: Duration = Duration::from_hours(24);
+
 /// One entry of the change log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Change {
@@ -86,6 +89,8 @@ pub(crate) enum Position {
         snapshot: String,
         /// Log, database and start of the server.
         log: String,
+        /// When that was, by the database's clock.
+        at: Timestamp,
     },
 }
 

@@ -24,7 +24,7 @@ pub mod suite;
 mod unit;
 mod value;
 
-pub use changes::{Change, Follower, Progress};
+pub use changes::{Change, Follower, LOG_REACH, Progress};
 pub use ephemeral::{Ephemeral, FirstUse};
 pub use error::{ColumnError, CommitError, OpenError};
 pub use jobs::{Failed, Job, JobQueue, Retry};
