@@ -79,7 +79,7 @@ const SHARDS: usize = 16;
 #[derive(Debug, Default)]
 struct Shard {
     entries: HashMap<Name, Entry, BuildHasherDefault<Prefix>>,
-    /// Which names to look at in which minute; a name whose end was put off stands in more than one.
+    /// Which names to look at in which minute. Each stands in one, also if its end has been put off since.
     minutes: BTreeMap<i64, Vec<Name>>,
 }
 
@@ -117,10 +117,8 @@ impl RevocationSet {
             epoch: known.epoch.max(epoch),
             until: known.until.max(until),
         });
-        if known.is_none_or(|known| known.until < until) {
-            shard.minutes.entry(minute(until)).or_default().push(name);
-        }
         if shard.entries.insert(name, entry).is_none() {
+            shard.minutes.entry(minute(until)).or_default().push(name);
             self.len.fetch_add(1, Ordering::Release);
         }
     }
@@ -153,9 +151,13 @@ impl RevocationSet {
             let mut shard = shard.write();
             let kept = shard.minutes.split_off(&minute(now));
             for name in std::mem::replace(&mut shard.minutes, kept).into_values().flatten() {
-                if shard.entries.get(&name).is_some_and(|entry| minute(entry.until) < minute(now)) {
-                    shard.entries.remove(&name);
-                    self.len.fetch_sub(1, Ordering::Release);
+                match shard.entries.get(&name).map(|entry| minute(entry.until)) {
+                    Some(later) if later >= minute(now) => shard.minutes.entry(later).or_default().push(name),
+                    Some(_) => {
+                        shard.entries.remove(&name);
+                        self.len.fetch_sub(1, Ordering::Release);
+                    }
+                    None => {}
                 }
             }
         }

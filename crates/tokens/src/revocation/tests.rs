@@ -38,6 +38,24 @@ fn whatever_is_revoked_takes_along_what_bears_its_mark() {
 }
 
 #[test]
+fn an_end_that_is_put_off_again_and_again_takes_no_more_room_and_is_kept() {
+    let set = RevocationSet::new();
+    let named =
+        || set.shards.iter().map(|shard| shard.read().minutes.values().map(Vec::len).sum::<usize>()).sum::<usize>();
+    for reload in 0..10_000 {
+        set.insert(Revocation::Session("s"), LATER.plus(core::time::Duration::from_secs(reload)));
+        assert_eq!((named(), set.len()), (1, 1), "reload {reload}");
+    }
+    let end = LATER.plus(core::time::Duration::from_secs(9_999));
+    for now in [LATER.plus(core::time::Duration::from_mins(2)), end] {
+        set.expire(now);
+        assert_eq!((set.refuses(&marks()), named()), (Some(RevokedBy::Session), 1));
+    }
+    set.expire(end.plus(core::time::Duration::from_mins(1)));
+    assert_eq!((set.len(), named()), (0, 0));
+}
+
+#[test]
 fn one_name_of_two_kinds_is_two_things() {
     let set = RevocationSet::new();
     set.insert(Revocation::Session("x"), LATER);
