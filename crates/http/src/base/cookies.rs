@@ -93,11 +93,14 @@ pub(super) fn find(headers: &HeaderMap, name: &str) -> Option<String> {
         // One unreadable byte in another site's cookie must not hide ours, hence cookie by cookie.
         for piece in line.as_bytes().split(|byte| *byte == b';') {
             let Ok(piece) = core::str::from_utf8(piece) else { continue };
+            // No space but the separator's own is dropped: for a browser a name that begins with U+2000 has no prefix, so a
+            // neighbouring host may set it (A033).
+            let piece = piece.trim_matches([' ', '\t']);
             let Some((found_name, _)) = piece.split_once('=') else { continue };
-            if found_name.trim() != name {
+            if found_name != name {
                 continue;
             }
-            let value = Cookie::parse_encoded(piece.trim().to_owned()).ok()?.value().to_owned();
+            let value = Cookie::parse_encoded(piece.to_owned()).ok()?.value().to_owned();
             if found.replace(value).is_some() {
                 return None;
             }
@@ -124,6 +127,17 @@ mod tests {
         assert_eq!(sent(&[b"__Host-sid=a; __Host-sid=b"], "__Host-sid"), None);
         assert_eq!(sent(&[b"__Host-sid=a", b"__Host-sid=a"], "__Host-sid"), None);
         assert_eq!(sent(&[b"sid=planted; __host-sid=planted"], "__Host-sid"), None);
+    }
+
+    #[test]
+    fn a033_a_name_that_only_looks_like_ours_is_anothers() {
+        for space in ["\u{2000}", "\u{85}", "\u{a0}", "\u{3000}", "\u{feff}"] {
+            for planted in [format!("{space}__Host-sid=b"), format!("__Host-sid{space}=b")] {
+                assert_eq!(sent(&[planted.as_bytes()], "__Host-sid"), None, "{planted:?}");
+                let both = format!("{planted}; __Host-sid=a");
+                assert_eq!(sent(&[both.as_bytes()], "__Host-sid").as_deref(), Some("a"), "{both:?}");
+            }
+        }
     }
 
     #[test]

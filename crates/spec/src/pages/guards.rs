@@ -114,6 +114,20 @@ tests! {
         assert_eq!(submit_sign_in(&mut visitor, &page, ADA, PASSWORD).await.status(), 403);
     }
 
+    async fn a033_a_planted_cookie_with_a_space_before_our_name_is_not_ours(t: TestServer) {
+        user(&t, ADA).await;
+        let stolen = signed_in(&t, ADA).await.cookie("__Host-sid").unwrap().to_owned();
+        // To a browser these names have no prefix, so any host of the site may set them for all of it.
+        for planted in ["\u{2000}__Host-sid", "\u{a0}__Host-sid", "\u{85}__Host-sid", "__Host-sid\u{3000}"] {
+            let mut browser = t.browser();
+            browser.plant(planted, &stolen);
+            assert!(!is_signed_in(&mut browser).await, "{planted:?}");
+            let mut victim = signed_in(&t, ADA).await;
+            victim.plant(planted, &stolen);
+            assert!(is_signed_in(&mut victim).await, "{planted:?} signs nobody out either");
+        }
+    }
+
     async fn a085_signing_in_gives_a_new_session_and_ends_the_one_before(t: TestServer) {
         user(&t, ADA).await;
         let mut browser = signed_in(&t, ADA).await;
