@@ -36,7 +36,9 @@ pub(super) async fn by_get(surfaces: Arc<Surfaces>, request: Request) -> Result<
 
 /// POST: may come from any site, so no cookie is read. The request is parked and answered at a GET of our own.
 pub(super) async fn by_post(surfaces: Arc<Surfaces>, request: Request) -> Result<Reply, Refusal> {
-    let visit = &Visit::new(&surfaces, &request)?;
+    let visit = &mut Visit::new(&surfaces, &request)?;
+    // The browser's own binding has not come along; a new one in its place would end what is under way there.
+    visit.fresh_binding = None;
     match read(visit, &parameters(&[request.query(), request.form()])).await? {
         Ok(asked) => {
             let ticket = surfaces.oauth.park(&visit.cx, &asked, None).await?;

@@ -214,6 +214,23 @@ tests! {
         assert_eq!(attacker.open(&format!("/consent?request={ticket}")).await.status(), 200);
     }
 
+    async fn a032_a_post_of_another_site_leaves_what_the_browser_has_begun_alone(t: TestServer) {
+        user(&t, ADA).await;
+        let app = app(&t).await;
+        let mut browser = t.browser();
+        let page = ask(&mut browser, &app, &[]).await;
+        let posts = [vec![("scope", "unheard-of"), ("response_mode", "form_post")], vec![("scope", "unheard-of")], vec![]];
+        for changes in posts {
+            let fields = app.changed(&changes);
+            let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let answer = browser.post_from("https://evil.tld", "/oauth2/authorize", &fields).await;
+            assert!(matches!(answer.status(), 200 | 303), "{changes:?}: {}", answer.text());
+            assert!(answer.set_cookies().is_empty(), "{changes:?}: {:?}", answer.set_cookies());
+        }
+        let back = submit_sign_in(&mut browser, &page, ADA, PASSWORD).await;
+        assert!(back.parameter("code").is_some(), "{} ({}): {}", back.url(), back.status(), back.text());
+    }
+
     async fn a037_the_parameters_of_a_request_stand_in_no_address_cookie_or_log(t: TestServer) {
         user(&t, ADA).await;
         let app = app_with(&t, "", json!({})).await;
