@@ -2,8 +2,10 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
+use std::sync::Arc;
 
 use claviger_kernel::Secret;
+use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -28,6 +30,7 @@ pub enum Way {
 #[derive(Debug)]
 pub struct Link {
     address: SocketAddr,
+    server: Arc<Mutex<String>>,
     way: watch::Sender<Way>,
 }
 
@@ -47,15 +50,15 @@ impl Link {
     pub async fn to_url(url: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
-        let server = place(url).to_owned();
+        let server = Arc::new(Mutex::new(place(url).to_owned()));
         let way = watch::channel(Way::Open).0;
-        let ways = way.clone();
+        let (ways, servers) = (way.clone(), Arc::clone(&server));
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(carry(client, server.clone(), ways.subscribe()));
+                tokio::spawn(carry(client, Arc::clone(&servers), ways.subscribe()));
             }
         });
-        Self { address, way }
+        Self { address, server, way }
     }
 
     /// `options` by this way.
@@ -74,6 +77,11 @@ impl Link {
         url.replacen(place(url), &self.address.to_string(), 1)
     }
 
+    /// Leads to the server at this host and port from now on, with every connection that is made.
+    pub fn lead_to(&self, server: String) {
+        *self.server.lock() = server;
+    }
+
     /// Makes the way as it is from now on.
     pub fn set(&self, way: Way) {
         self.way.send_replace(way);
@@ -87,12 +95,13 @@ fn place(url: &str) -> &str {
     after_user.split_once('/').map_or(after_user, |(place, _)| place)
 }
 
-async fn carry(client: TcpStream, server: String, mut ways: watch::Receiver<Way>) {
+async fn carry(client: TcpStream, server: Arc<Mutex<String>>, mut ways: watch::Receiver<Way>) {
     // Before the database hears of it: a connection that carries nothing must not take one of its places.
     passable(&mut ways).await;
     if *ways.borrow() == Way::Cut {
         return;
     }
+    let server = server.lock().clone();
     let Ok(server) = TcpStream::connect(server).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();

@@ -36,6 +36,13 @@ pub(crate) struct App {
     secret: Option<String>,
 }
 
+impl App {
+    /// The same client with another secret.
+    pub(crate) fn with_secret(&self, secret: String) -> Self {
+        Self { secret: Some(secret), ..self.clone() }
+    }
+}
+
 /// What a client holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Tokens {

@@ -5,6 +5,7 @@
 //! function of the seed; what processes make of it is not. The book's page on tests tells more.
 
 mod checks;
+mod cluster;
 mod database;
 mod people;
 mod plan;
@@ -22,7 +23,7 @@ use tokio::sync::watch;
 use self::checks::Graves;
 use self::people::Somebody;
 use self::plan::{PEOPLE, Plan, Round, Trouble};
-use self::world::{NODES, World, breathe};
+use self::world::{EVERYWHERE, NODES, World, breathe, pass};
 use super::cluster::Nodes;
 use super::people::App;
 use super::wire::Ask;
@@ -71,9 +72,12 @@ async fn set_up() -> (World, Vec<Somebody>) {
         let user = nodes.user(number % NODES, &format!("person{number}@example.com")).await;
         let own = nodes.public_app(number % NODES).await;
         offline(&nodes, &own).await;
-        people.push(Somebody::new(user, [own, shared.clone()]));
+        let secretive = nodes.confidential_app(number % NODES).await;
+        people.push(Somebody::new(user, [own, shared.clone()], secretive));
     }
-    (World::new(nodes, redis), people)
+    let world = World::new(nodes, redis).await;
+    world.age().await;
+    (world, people)
 }
 
 /// Lets an application hold tokens that outlive the session.
@@ -88,14 +92,19 @@ async fn round(world: &World, graves: &Graves, people: &mut [Somebody], round: &
         let lost = people[PEOPLE].give_up(world, dice).await;
         world.restore(lost[0].token()).await;
         graves.bury(world, "a token was revoked where the database was restored", None, lost).await;
+        // While these nodes are those that have lived through it: whoever starts knows everything.
+        pass(EVERYWHERE).await;
+        graves.visit(world).await;
     }
     let (over, told) = watch::channel(false);
+    let (acting, bystander) = people.split_at_mut(PEOPLE);
+    let unseen = bystander[0].new_tokens(world, dice);
     let everybody = async {
-        let acts = people.iter_mut().zip(&round.acts);
+        let acts = acting.iter_mut().zip(&round.acts);
         join_all(acts.map(|(somebody, (act, dice))| somebody.act(world, graves, *act, *dice))).await;
         over.send_replace(true);
     };
-    tokio::join!(everybody, trouble::make(world, trouble, dice, told));
+    tokio::join!(everybody, trouble::make(world, trouble, dice, told, unseen));
     graves.visit(world).await;
     join_all(people.iter().map(|somebody| somebody.is_accepted(world, dice.of(3, NODES)))).await;
 }
@@ -118,6 +127,7 @@ async fn finish(world: &World, graves: &Graves, people: &mut [Somebody]) {
     }
     let promises: Vec<_> = people.iter().flat_map(|somebody| somebody.promises.clone()).collect();
     world.kept(&promises).await;
+    world.end().await;
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use claviger_crypto::base64url_decode;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::world::{EVERYWHERE, NODES, World};
@@ -14,6 +16,8 @@ use crate::it::nodes::wire::Ask;
 const TIMES: usize = 3;
 /// How many of the others are asked for after each round.
 const NOW_AND_THEN: usize = 4;
+/// Without a sign of life for half a minute a node is waited for no more; signs are given every few seconds.
+const THOUGHT_ALIVE: Duration = Duration::from_secs(15);
 /// Whoever ended longer ago is forgotten: the tokens of this run live for 15 minutes.
 const REMEMBERED: Duration = Duration::from_mins(10);
 
@@ -24,6 +28,8 @@ pub(super) enum Bearer {
     Access(String),
     /// The same, by the client that holds it and asks whether it is good.
     Introspected(App, String),
+    /// A client's secret.
+    Proof(App),
     /// A browser's cookie.
     Cookie(Box<Person>),
 }
@@ -41,7 +47,7 @@ impl Bearer {
     pub(super) fn token(&self) -> &str {
         match self {
             Self::Access(token) | Self::Introspected(_, token) => token,
-            Self::Cookie(_) => panic!("a cookie is no token"),
+            Self::Proof(_) | Self::Cookie(_) => panic!("no token"),
         }
     }
 
@@ -62,6 +68,10 @@ impl Bearer {
                     None => Verdict::Unknown,
                 };
             }
+            Self::Proof(app) => {
+                let fields = [("token", "of nobody")];
+                world.once(world.nodes.as_client(node, app, "/oauth2/introspect", &fields)).await
+            }
             Self::Cookie(person) => {
                 // A copy: a refused cookie is taken from the browser.
                 let mut person = person.clone();
@@ -74,6 +84,31 @@ impl Bearer {
             Some((401 | 303, _)) => Verdict::Refused,
             Some((_, answer)) => panic!("node {node} answers {answer:?}"),
         }
+    }
+}
+
+/// Which key has signed it.
+fn kid(token: &str) -> String {
+    let header = base64url_decode(token.split('.').next().expect("a header")).expect("base64url");
+    let header: Value = serde_json::from_slice(&header).expect("a header is JSON");
+    header["kid"].as_str().expect("a kid").to_owned()
+}
+
+impl World {
+    /// Whatever signs an access token stands in the key set of every node: also of one that has lost its database, as
+    /// long as that may be thought to live.
+    pub(super) async fn can_be_verified(&self, token: &str) {
+        let kid = kid(token);
+        join_all((0..NODES).map(async |node| {
+            if self.cut_off_for(node).is_some_and(|time| time > THOUGHT_ALIVE) {
+                return;
+            }
+            let Some(answer) = self.once(self.nodes.get(node, "/.well-known/jwks.json")).await else { return };
+            let known = answer.status == 503 || answer.text.contains(&kid);
+            let late = self.cut_off_for(node).is_some_and(|time| time > THOUGHT_ALIVE);
+            assert!(known || late, "node {node} does not know {kid}, which signs: {answer:?}");
+        }))
+        .await;
     }
 }
 

@@ -4,16 +4,16 @@ use std::fmt::Write as _;
 
 use claviger_kernel::{Entropy as _, SeededEntropy};
 use claviger_storage::scratch::Way;
+use futures_util::future::join_all;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
+use super::cluster::{Cluster, connected, place};
 use super::people::Promise;
 use super::world::{NODES, World};
 use crate::it::nodes::wire::claims;
 
-/// Further than this server's transactions will ever be.
-const AHEAD: i64 = 1 << 40;
-/// A transaction of a cluster that has only just begun.
-const YOUNG: i64 = 3;
+/// So many transactions a cluster has seen before it is given up, so that the numbers of the next are far below its own.
+const AGE: i64 = 20_000;
 
 /// The revocation of one access token, as a node writes it.
 struct Entry {
@@ -39,14 +39,12 @@ impl Entry {
         )
     }
 
-    /// `txid` is given where it is not the transaction's own.
-    fn change(&self, txid: Option<i64>) -> String {
-        let (column, value) = txid.map_or_else(Default::default, |txid| ("txid, ", format!("{txid}, ")));
+    fn change(&self) -> String {
         // Kind, epoch and name: what the view reads.
         let subject = format!("00{}{}", hex(&1_i64.to_be_bytes()), hex(self.jti.as_bytes()));
         format!(
-            "insert into change_log ({column}realm_id, kind, subject, unit_id, at) \
-             select {value}id, 'revocation', '\\x{subject}', {}, {NOW} from realms where name = 'main'",
+            "insert into change_log (realm_id, kind, subject, unit_id, at) \
+             select id, 'revocation', '\\x{subject}', {}, {NOW} from realms where name = 'main'",
             self.unit
         )
     }
@@ -61,12 +59,12 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-async fn run(client: &Client, text: &str) {
+pub(super) async fn run(client: &Client, text: &str) {
     client.batch_execute(text).await.unwrap_or_else(|error| panic!("{text}: {error:?}"));
 }
 
 /// The first column of every row.
-async fn asked(client: &Client, text: &str) -> Vec<String> {
+pub(super) async fn asked(client: &Client, text: &str) -> Vec<String> {
     let answer = client.simple_query(text).await.unwrap_or_else(|error| panic!("{text}: {error:?}"));
     let row = |message| match message {
         SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
@@ -83,7 +81,7 @@ impl World {
         let (entry, late, early) = (Entry::of(token), self.owner().await, self.owner().await);
         run(&late, "begin").await;
         run(&late, &entry.row()).await;
-        run(&late, &entry.change(None)).await;
+        run(&late, &entry.change()).await;
         let thing = "insert into change_log (realm_id, kind, subject, unit_id, at) \
             select id, 'thing', '\\x01', id, 0 from realms where name = 'main'";
         run(&early, thing).await;
@@ -99,31 +97,50 @@ impl World {
         *self.held.lock() = Some(client);
     }
 
-    /// Moves everything to another database, in whose cluster the numbers of transactions are far below those in the
-    /// log. `revoked` is a token that is revoked there before any of these nodes comes back.
+    /// Makes the cluster an old one: what this is for is told at [`AGE`].
+    pub(super) async fn age(&self) {
+        let years =
+            format!("do $$ begin for n in 1..{AGE} loop perform pg_current_xact_id(); commit; end loop; end $$");
+        run(&self.owner().await, &years).await;
+    }
+
+    /// Moves everything to another cluster, where the numbers of transactions are far below those in the log and those
+    /// that nodes have seen. `revoked` is a token that is revoked there before any of these nodes comes back.
     pub(super) async fn restore(&self, revoked: &str) {
+        let cluster = Cluster::start().await;
         let _moves = self.moving.write().await;
         for node in 0..NODES {
             self.part(node, Way::Cut);
         }
         *self.held.lock() = None;
-        let database = self.nodes.scratch().database().expect("PostgreSQL");
-        let name = asked(&self.owner().await, "select current_database()").await.remove(0);
-        let cluster = database.owner_of("postgres").await.expect("the cluster answers");
-        run(&cluster, &format!("alter database {name} allow_connections false")).await;
+        let old = self.home();
+        let owner = connected(&old, "postgres").await;
+        let name = &self.database;
         let others = format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'");
-        while !asked(&cluster, &others).await.is_empty() {}
-        run(&cluster, &format!("alter database {name} rename to {name}_before")).await;
-        run(&cluster, &format!("create database {name} template {name}_before")).await;
-        run(&cluster, &format!("drop database {name}_before")).await;
+        while !asked(&owner, &others).await.is_empty() {}
+        cluster.restore(&old, name).await;
+        let (before, place) = (self.transactions().await, place(cluster.config()));
+        let left = self.home.lock().replace(cluster);
+        let after = self.transactions().await;
+        assert!(after + AGE / 2 < before, "a cluster of {after} transactions after one of {before}");
         let restored = self.owner().await;
-        run(&restored, &format!("update change_log set txid = txid + {AHEAD} where txid < {AHEAD}")).await;
         let entry = Entry::of(revoked);
         run(&restored, &entry.row()).await;
-        run(&restored, &entry.change(Some(YOUNG))).await;
+        run(&restored, &entry.change()).await;
         for node in 0..NODES {
-            self.heal(node);
+            self.nodes.link(node).lead_to(place.clone());
         }
+        join_all((0..NODES).map(|node| self.heal(node))).await;
+        if let Some(left) = left {
+            left.end().await;
+        }
+        self.age().await;
+    }
+
+    /// How many transactions the cluster has seen.
+    async fn transactions(&self) -> i64 {
+        let text = "select pg_snapshot_xmax(pg_current_snapshot())::text";
+        asked(&self.owner().await, text).await.remove(0).parse().expect("a number")
     }
 
     /// Each of these changes is in the audit trail: as often as it was acknowledged, and those that can happen once, once.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
 use super::checks::{Bearer, Graves, Verdict};
@@ -74,6 +75,18 @@ fn authorization(app: &App, scope: &str) -> String {
     format!("/oauth2/authorize?{query}")
 }
 
+/// Opens a path, and follows redirects as long as they stay here; each hop goes to the next node.
+async fn follow(world: &World, node: usize, person: &mut Person, mut path: String) -> Option<Answer> {
+    for hop in 0..HOPS {
+        let answer = person.ask(&world.nodes, (node + hop) % NODES, Ask::get(path.as_str())).await?;
+        match answer.header("location").map(|to| to.strip_prefix("https://id.test").unwrap_or(to)) {
+            Some(next) if next.starts_with('/') => next.clone_into(&mut path),
+            _ => return Some(answer),
+        }
+    }
+    None
+}
+
 /// A user, and all that is theirs.
 pub(super) struct Somebody {
     pub(super) user: User,
@@ -83,12 +96,14 @@ pub(super) struct Somebody {
     browser: Option<Person>,
     /// One of their own, and one that all share.
     apps: [App; 2],
+    /// A client that has a secret, and nothing else.
+    secretive: App,
     pub(super) devices: Vec<Device>,
     pub(super) promises: Vec<Promise>,
 }
 
 impl Somebody {
-    pub(super) fn new(user: User, apps: [App; 2]) -> Self {
+    pub(super) fn new(user: User, apps: [App; 2], secretive: App) -> Self {
         Self {
             user,
             password: PASSWORD.to_owned(),
@@ -96,6 +111,7 @@ impl Somebody {
             disabled: false,
             browser: None,
             apps,
+            secretive,
             devices: Vec::new(),
             promises: Vec::new(),
         }
@@ -126,6 +142,7 @@ impl Somebody {
             Act::TwoTabs => self.two_tabs(world, dice).await,
             Act::LostAnswer => self.lost_answer(world, dice).await,
             Act::Cutoff => self.cut_off(world, dice).await,
+            Act::SignInTwice => self.sign_in_twice(world, dice).await,
             Act::SignOut => self.sign_out(world, graves, dice).await,
             Act::SignOutEverywhere => self.sign_out_everywhere(world, graves, dice).await,
             Act::Disable => self.disable(world, graves, dice).await,
@@ -136,6 +153,7 @@ impl Somebody {
             Act::RedeemTwice => self.redeem_twice(world, graves, dice).await,
             Act::Revoke => self.revoke(world, graves, dice).await,
             Act::RevokeLate => self.revoke_late(world, graves, dice).await,
+            Act::NewSecret => self.new_secret(world, graves, dice).await,
             Act::NewUser => self.new_user(world, dice).await,
             Act::NewClient => self.new_client(world, dice).await,
         }
@@ -166,18 +184,34 @@ impl Somebody {
         }
     }
 
+    /// What a browser that nobody is signed in with is asked gives one session, however often and wherever it is answered.
+    async fn sign_in_twice(&self, world: &World, dice: Dice) {
+        let node = dice.of(0, NODES);
+        let at = [node, (node + 1 + dice.of(1, 2)) % NODES];
+        let mut person = Person::new();
+        let Some(page) = follow(world, node, &mut person, authorization(&self.apps[0], "openid")).await else {
+            return;
+        };
+        let (Some(csrf), Some(flow)) = (page.field("csrf"), page.field("flow")) else { return };
+        let fields = [("email", &self.user.email), ("password", &self.password), ("csrf", &csrf), ("flow", &flow)];
+        let fields = fields.map(|(name, value)| (name, value.as_str()));
+        let sent = at.map(async |node| {
+            let mut person = person.clone();
+            let answer = world.once(person.ask(&world.nodes, node, Ask::post("/login", &fields))).await?;
+            world.note(self.say(&format!("sends a form twice, to {node}: {}", answer.status)));
+            (answer.status == 303).then_some(Bearer::Cookie(Box::new(person)))
+        });
+        let mut sessions = 0;
+        for bearer in join_all(sent).await.into_iter().flatten() {
+            sessions += usize::from(bearer.at(world, node).await == Verdict::Accepted);
+        }
+        assert!(sessions < 2, "{}", self.say("has two sessions by one form"));
+    }
+
     /// Sends the browser through the authorization endpoint; the answer that is no redirect within.
     async fn walk(&mut self, world: &World, node: usize, app: usize, scope: &str) -> Option<Answer> {
-        let person = self.browser.as_mut()?;
-        let mut path = authorization(&self.apps[app], scope);
-        for hop in 0..HOPS {
-            let answer = person.ask(&world.nodes, (node + hop) % NODES, Ask::get(path.as_str())).await?;
-            match answer.header("location").map(|to| to.strip_prefix("https://id.test").unwrap_or(to)) {
-                Some(next) if next.starts_with('/') => next.clone_into(&mut path),
-                _ => return Some(answer),
-            }
-        }
-        None
+        let path = authorization(&self.apps[app], scope);
+        follow(world, node, self.browser.as_mut()?, path).await
     }
 
     /// A code for an application, and whether what it gives ends with the session.
@@ -210,6 +244,11 @@ impl Somebody {
         self.redeemed(world, dice).await;
     }
 
+    /// New tokens, by whatever way there is.
+    pub(super) async fn new_tokens(&mut self, world: &World, dice: Dice) {
+        if self.devices.is_empty() { self.get_tokens(world, dice).await } else { self.refresh(world, dice).await }
+    }
+
     /// New tokens, and the code that was redeemed for them. A code whose answer is lost is given up, as clients do.
     async fn redeemed(&mut self, world: &World, dice: Dice) -> String {
         let app = dice.of(1, 2);
@@ -224,6 +263,7 @@ impl Somebody {
             }
             assert_eq!(answer.status, 200, "{}: {answer:?}", self.say("redeems a code that is not good"));
             let tokens = Tokens::of(&answer);
+            world.can_be_verified(&tokens.access).await;
             let family = claims(&tokens.access)["fam"].as_str().expect("the family").to_owned();
             world.note(self.say(&format!("holds {family} by node {node}, bound: {bound}")));
             let Tokens { access, refresh } = tokens;
@@ -244,7 +284,9 @@ impl Somebody {
         let send = async |node| world.nodes.refresh(node, &self.apps[*app], refresh).await;
         let Reply { answer, node, first } = world.insist(first, &what, send).await;
         assert_eq!(answer.status, 200, "{what}: signed out by node {node}, first attempt: {first}: {answer:?}");
-        Tokens::of(&answer)
+        let tokens = Tokens::of(&answer);
+        world.can_be_verified(&tokens.access).await;
+        tokens
     }
 
     pub(super) async fn refresh(&mut self, world: &World, dice: Dice) {

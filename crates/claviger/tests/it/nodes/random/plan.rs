@@ -18,6 +18,8 @@ pub(super) enum Act {
     LostAnswer,
     /// The connection breaks before there is an answer.
     Cutoff,
+    /// The person sends the sign-in form twice at the same moment, to two nodes.
+    SignInTwice,
     /// The person signs out.
     SignOut,
     /// An operator ends everything that the user is signed in to.
@@ -38,6 +40,8 @@ pub(super) enum Act {
     Revoke,
     /// One token is revoked by a transaction that began early and commits late.
     RevokeLate,
+    /// A client gets another secret, and the one before ends.
+    NewSecret,
     /// An account is made.
     NewUser,
     /// A client is registered.
@@ -45,12 +49,13 @@ pub(super) enum Act {
 }
 
 /// How often each comes in a deck.
-const ACTS: [(Act, usize); 17] = [
+const ACTS: [(Act, usize); 19] = [
     (Act::GetTokens, 10),
     (Act::Refresh, 12),
     (Act::TwoTabs, 6),
     (Act::LostAnswer, 8),
     (Act::Cutoff, 6),
+    (Act::SignInTwice, 4),
     (Act::SignOut, 5),
     (Act::SignOutEverywhere, 3),
     (Act::Disable, 4),
@@ -61,6 +66,7 @@ const ACTS: [(Act, usize); 17] = [
     (Act::RedeemTwice, 3),
     (Act::Revoke, 4),
     (Act::RevokeLate, 4),
+    (Act::NewSecret, 3),
     (Act::NewUser, 4),
     (Act::NewClient, 4),
 ];
@@ -83,12 +89,14 @@ pub(super) enum Trouble {
     Hold,
     /// A key is replaced.
     Rotate,
+    /// A key is replaced while one node, which lives, has no way to the database.
+    RotateUnseen,
     /// The database is restored elsewhere, where the numbers of transactions begin anew.
     Restore,
 }
 
-const TROUBLES: [(Trouble, usize); 9] = [
-    (Trouble::Nothing, 5),
+const TROUBLES: [(Trouble, usize); 10] = [
+    (Trouble::Nothing, 4),
     (Trouble::Kill, 6),
     (Trouble::KillAll, 1),
     (Trouble::Cut, 3),
@@ -96,6 +104,7 @@ const TROUBLES: [(Trouble, usize); 9] = [
     (Trouble::Flush, 2),
     (Trouble::Hold, 2),
     (Trouble::Rotate, 3),
+    (Trouble::RotateUnseen, 1),
     (Trouble::Restore, 1),
 ];
 

@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use claviger_storage::scratch::{Link, ScratchRedis, Way};
+use claviger_crypto::base64url;
+use claviger_storage::scratch::{ScratchRedis, Way};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, RwLock};
 use tokio::time::{Instant, timeout};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Config};
 
+use super::cluster::{Cluster, connected};
+use super::database::asked;
 use crate::it::nodes::cluster::Nodes;
 use crate::it::nodes::wire::Answer;
 
@@ -22,8 +25,6 @@ pub(super) const PERSISTENCE: Duration = Duration::from_secs(45);
 const BREATH: Duration = Duration::from_millis(50);
 /// From here on every node refuses what has been revoked.
 pub(super) const EVERYWHERE: Duration = Duration::from_secs(1);
-/// The same for a node that has its way to the database back: its next look may be a second away, for it failed before.
-const HEALED: Duration = Duration::from_millis(1_500);
 /// How much of what happened last a failure tells.
 const TOLD: usize = 60;
 
@@ -33,8 +34,14 @@ pub(super) struct World {
     pub(super) redis: ScratchRedis,
     /// From when on each node must know what was revoked a second before; nothing while it is cut off.
     well: Mutex<[Option<Instant>; NODES]>,
+    /// Since when a node has been cut off.
+    parted: Mutex<[Option<Instant>; NODES]>,
     /// A foreign transaction.
     pub(super) held: Mutex<Option<Client>>,
+    /// The database's name, in each cluster.
+    pub(super) database: String,
+    /// Where it is; nothing as long as that is the cluster of all tests.
+    pub(super) home: Mutex<Option<Cluster>>,
     /// Held exclusively while the database moves elsewhere.
     pub(super) moving: RwLock<()>,
     journal: Mutex<VecDeque<String>>,
@@ -52,11 +59,16 @@ pub(super) struct Reply {
 }
 
 impl World {
-    pub(super) fn new(nodes: Nodes, redis: ScratchRedis) -> Self {
+    pub(super) async fn new(nodes: Nodes, redis: ScratchRedis) -> Self {
+        let owner = nodes.scratch().database().expect("PostgreSQL").owner().await.expect("the cluster answers");
+        let database = asked(&owner, "select current_database()").await.remove(0);
         Self {
+            database,
+            home: Mutex::default(),
             nodes,
             redis,
             well: Mutex::new([Some(Instant::now()); NODES]),
+            parted: Mutex::default(),
             held: Mutex::default(),
             moving: RwLock::default(),
             journal: Mutex::default(),
@@ -131,22 +143,46 @@ impl World {
     /// Makes a node's way to the database a bad one.
     pub(super) fn part(&self, node: usize, way: Way) {
         self.well.lock()[node] = None;
-        self.link(node).set(way);
+        self.parted.lock()[node] = Some(Instant::now());
+        self.nodes.link(node).set(way);
     }
 
-    /// Opens it again.
-    pub(super) fn heal(&self, node: usize) {
-        self.link(node).set(Way::Open);
-        self.well.lock()[node] = Some(Instant::now() + HEALED);
+    /// Opens it again, and waits until the node has found it (after a while it tries every few seconds) and has followed
+    /// the log: only then does it call a token bad whose key it does not know.
+    pub(super) async fn heal(&self, node: usize) {
+        self.nodes.link(node).set(Way::Open);
+        let strange = format!("{}.e30.AAAA", base64url(br#"{"alg":"ES256","typ":"at+jwt","kid":"nobody's"}"#));
+        let start = Instant::now();
+        while !self.once(self.nodes.userinfo(node, &strange)).await.is_some_and(|answer| answer.status == 401) {
+            assert!(start.elapsed() < PERSISTENCE, "node {node} does not find the database");
+            breathe().await;
+        }
+        self.note(format!("node {node} has its way to the database again"));
+        self.parted.lock()[node] = None;
+        self.well.lock()[node] = Some(Instant::now());
     }
 
-    fn link(&self, node: usize) -> &Link {
-        self.nodes.link(node)
+    /// For how long a node has had no way to the database.
+    pub(super) fn cut_off_for(&self, node: usize) -> Option<Duration> {
+        self.parted.lock()[node].map(|since| since.elapsed())
+    }
+
+    /// Where the database is.
+    pub(super) fn home(&self) -> Config {
+        self.home.lock().as_ref().map_or_else(Cluster::shared, |cluster| cluster.config().clone())
+    }
+
+    /// Ends the cluster, if it is a restored one.
+    pub(super) async fn end(&self) {
+        let cluster = self.home.lock().take();
+        if let Some(cluster) = cluster {
+            cluster.end().await;
+        }
     }
 
     /// A connection as the superuser of the cluster.
     pub(super) async fn owner(&self) -> Client {
-        self.nodes.scratch().database().expect("PostgreSQL").owner().await.expect("the cluster answers")
+        connected(&self.home(), &self.database).await
     }
 }
 

@@ -6,9 +6,9 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Device, Promise, Somebody};
+use super::{DEVICES, Device, Promise, Somebody};
 use crate::it::nodes::cluster::Nodes;
-use crate::it::nodes::random::checks::{Bearer, Graves};
+use crate::it::nodes::random::checks::{Bearer, Graves, Verdict};
 use crate::it::nodes::random::plan::Dice;
 use crate::it::nodes::random::world::{NODES, PERSISTENCE, Reply, World, breathe, pass};
 use crate::it::nodes::wire::Ask;
@@ -141,6 +141,21 @@ impl Somebody {
         graves.bury(world, &what, Some(node), lost).await;
     }
 
+    /// The secret before is good no more, wherever the client has proved itself with it.
+    pub(super) async fn new_secret(&mut self, world: &World, graves: &Graves, dice: Dice) {
+        let proof = Bearer::Proof(self.secretive.clone());
+        for node in 0..NODES {
+            let verdict = proof.at(world, node).await;
+            assert_ne!(verdict, Verdict::Refused, "{}", self.say(&format!("has a secret that node {node} refuses")));
+        }
+        let what = self.say("gets another secret for a client");
+        let path = format!("/api/v1/clients/{}/secrets", self.secretive.client_id);
+        let ask = Ask::json(Method::POST, path, &json!({ "overlap_seconds": 0 }));
+        let Reply { node, answer, .. } = self.command(world, dice.of(0, NODES), &what, ask, &[]).await;
+        self.secretive = self.secretive.with_secret(answer.member("client_secret"));
+        graves.bury(world, &what, Some(node), vec![proof]).await;
+    }
+
     pub(super) async fn reuse(&mut self, world: &World, graves: &Graves, dice: Dice) {
         let device = self.device(dice);
         while self.devices[device].replaced.len() < 2 {
@@ -202,6 +217,9 @@ impl Somebody {
             self.enable(world, dice).await;
         }
         self.redeemed(world, dice).await;
+        if self.devices.len() > DEVICES {
+            self.devices.remove(0);
+        }
         let device = self.devices.last_mut().expect("a device");
         let (app, token) = (device.app, device.access.pop().expect("a token"));
         self.shown(app, &token)
