@@ -3,7 +3,7 @@
 
 use claviger_audit::Cx;
 use claviger_crypto::{base64url, base64url_decode, sha256};
-use claviger_kernel::Unavailable;
+use claviger_kernel::{Timestamp, Unavailable};
 use serde::{Deserialize, Serialize};
 
 use super::AuthorizationRequest;
@@ -16,6 +16,12 @@ struct Parked {
     request: AuthorizationRequest,
     binding: Option<[u8; 32]>,
     expires_at: i64,
+}
+
+impl Parked {
+    fn value(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a parked request is plain JSON")
+    }
 }
 
 /// There is no such request for this browser.
@@ -39,26 +45,26 @@ impl OAuth {
         binding: Option<[u8; 32]>,
     ) -> Result<String, Unavailable> {
         let ticket = cx.random::<32>();
-        let expires_at = cx.now().plus(self.realm(cx)?.settings.flows.sign_in).micros();
-        let parked = Parked { request: request.clone(), binding, expires_at };
-        self.keep(cx, &ticket, &parked).await?;
+        let expires = cx.now().plus(self.realm(cx)?.settings.flows.sign_in);
+        let parked = Parked { request: request.clone(), binding, expires_at: expires.micros() };
+        cx.ephemeral.put(cx.realm(), KIND, &sha256(&ticket), parked.value(), expires).await?;
         Ok(base64url(&ticket))
     }
 
     /// The parked request of this ticket, which stays parked: the page may be loaded again.
     pub async fn parked(&self, cx: &Cx, ticket: &str, binding: [u8; 32]) -> Result<AuthorizationRequest, ParkedGone> {
         let ticket = base64url_decode(ticket).map_err(|_| ParkedGone::Gone)?;
-        let value = cx.ephemeral.get(cx.realm(), KIND, &sha256(&ticket)).await?.ok_or(ParkedGone::Gone)?;
-        let mut parked: Parked = serde_json::from_slice(&value).map_err(|_| ParkedGone::Gone)?;
-        match parked.binding {
-            Some(owner) if owner == binding => {}
-            Some(_) => return Err(ParkedGone::Gone),
-            None => {
-                parked.binding = Some(binding);
-                self.keep(cx, &ticket, &parked).await?;
+        let key = sha256(&ticket);
+        let (stored, mut parked) = find(cx, &key).await?;
+        if parked.binding.is_none() {
+            parked.binding = Some(binding);
+            let expires = Timestamp::from_micros(parked.expires_at);
+            if !cx.ephemeral.replace(cx.realm(), KIND, &key, &stored, &parked.value(), expires).await? {
+                // Another browser was faster, or the request is answered.
+                parked = find(cx, &key).await?.1;
             }
         }
-        Ok(parked.request)
+        if parked.binding == Some(binding) { Ok(parked.request) } else { Err(ParkedGone::Gone) }
     }
 
     /// The parked request is answered; its ticket opens nothing any more. Of parallel answers one gets it.
@@ -66,10 +72,11 @@ impl OAuth {
         let ticket = base64url_decode(ticket).map_err(|_| ParkedGone::Gone)?;
         cx.ephemeral.take(cx.realm(), KIND, &sha256(&ticket)).await?.map(drop).ok_or(ParkedGone::Gone)
     }
+}
 
-    async fn keep(&self, cx: &Cx, ticket: &[u8], parked: &Parked) -> Result<(), Unavailable> {
-        let value = serde_json::to_vec(parked).expect("a parked request is plain JSON");
-        let expires = claviger_kernel::Timestamp::from_micros(parked.expires_at);
-        cx.ephemeral.put(cx.realm(), KIND, &sha256(ticket), value, expires).await
-    }
+/// What stands under a ticket: as it is stored, and what it says.
+async fn find(cx: &Cx, key: &[u8; 32]) -> Result<(Vec<u8>, Parked), ParkedGone> {
+    let value = cx.ephemeral.get(cx.realm(), KIND, key).await?.ok_or(ParkedGone::Gone)?;
+    let parked = serde_json::from_slice(&value).map_err(|_| ParkedGone::Gone)?;
+    Ok((value, parked))
 }

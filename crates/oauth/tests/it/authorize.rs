@@ -121,6 +121,13 @@ both_engines! {
         let unowned = house.oauth.park(&house.cx, &request, None).await.unwrap();
         assert!(house.oauth.parked(&house.cx, &unowned, [2; 32]).await.is_ok());
         assert!(house.oauth.parked(&house.cx, &unowned, [1; 32]).await.is_err(), "the first browser owns it");
+        for _ in 0..20 {
+            let unowned = house.oauth.park(&house.cx, &request, None).await.unwrap();
+            let open = |browser| house.oauth.parked(&house.cx, &unowned, [browser; 32]);
+            let (one, two, three) = tokio::join!(open(1), open(2), open(3));
+            let owners = [one, two, three].iter().filter(|owner| owner.is_ok()).count();
+            assert_eq!(owners, 1, "of browsers that open it at once one owns it");
+        }
         house.oauth.unpark(&house.cx, &ticket).await.unwrap();
         assert!(house.oauth.parked(&house.cx, &ticket, [1; 32]).await.is_err());
     }
