@@ -89,13 +89,17 @@ impl OAuth {
         })
     }
 
-    /// Parks a logout request and gives its ticket.
-    pub async fn park_logout(&self, cx: &Cx, request: &LogoutRequest) -> Result<String, Unavailable> {
+    /// Parks a logout request and gives its ticket. One without a hint of ours says nothing that the page would need, so
+    /// nothing is stored for it: whoever has no ID token cannot fill the store.
+    pub async fn park_logout(&self, cx: &Cx, request: &LogoutRequest) -> Result<Option<String>, Unavailable> {
+        if request.hinted.is_none() && request.return_to.is_none() {
+            return Ok(None);
+        }
         let ticket = cx.random::<32>();
         let value = serde_json::to_vec(request).expect("a logout request is plain JSON");
         let expires = cx.now().plus(self.realm(cx)?.settings.flows.consent);
         cx.ephemeral.put(cx.realm(), KIND, &sha256(&ticket), value, expires).await?;
-        Ok(base64url(&ticket))
+        Ok(Some(base64url(&ticket)))
     }
 
     /// The logout request of a ticket, left parked: its page may be loaded again.

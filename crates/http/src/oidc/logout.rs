@@ -20,6 +20,9 @@ pub(super) async fn park(surfaces: Arc<Surfaces>, request: Request) -> Result<Re
         state: text("state"),
     };
     let asked = surfaces.oauth.read_logout(&cx, &parameters).await?;
-    let ticket = surfaces.oauth.park_logout(&cx, &asked).await?;
-    Reply::see_other(&format!("{}/logout?request={ticket}", request.realm().base_path))
+    let page = format!("{}/logout", request.realm().base_path);
+    match surfaces.oauth.park_logout(&cx, &asked).await? {
+        Some(ticket) => Reply::see_other(&format!("{page}?request={ticket}")),
+        None => Reply::see_other(&page),
+    }
 }

@@ -53,6 +53,18 @@ tests! {
         assert!(is_signed_in(&mut browser).await);
     }
 
+    async fn a_logout_without_a_hint_of_ours_is_nothing_to_remember(t: TestServer) {
+        let app = app(&t).await;
+        let id = app.client_id.as_str();
+        for fields in [vec![], vec![("client_id", id)], vec![("post_logout_redirect_uri", BYE), ("id_token_hint", "a.b.c"), ("state", "s")]] {
+            let by_get = t.client().get(&format!("/oauth2/logout?{}", query(&fields))).await;
+            let by_post = t.client().post_form("/oauth2/logout", &fields).await;
+            for answer in [by_get, by_post] {
+                assert_eq!((answer.status(), answer.location()), (303, Some("/logout")), "{fields:?}: no ticket, so no row");
+            }
+        }
+    }
+
     async fn whoever_confirms_is_signed_out_and_led_back(t: TestServer) {
         user(&t, ADA).await;
         let app = app(&t).await;
