@@ -41,7 +41,13 @@ async function keep({ refresh_token }) {
   await folder.close();
 }
 
-const kept = async () => JSON.parse(await readFile(file, 'utf8'));
+async function kept() {
+  try {
+    return JSON.parse(await readFile(file, 'utf8'));
+  } catch (error) {
+    throw error.code === 'ENOENT' ? Object.assign(new Error('nobody is signed in here'), { code: 'signed_out' }) : error;
+  }
+}
 
 /**
  * An access token. The new refresh token is kept before the access token is used. Whoever is killed before that comes back
@@ -81,6 +87,8 @@ const COMMANDS = {
 
 const [command, ...words] = process.argv.slice(2);
 try {
+  if (!issuer || !client_id) throw new Error('NOTES_ISSUER and NOTES_CLIENT say who issues; README.md shows how');
+  if (!Object.hasOwn(COMMANDS, command ?? '')) throw new Error(`say one of: ${Object.keys(COMMANDS).join(', ')}`);
   await COMMANDS[command](...words);
 } catch (error) {
   console.error(error.code === 'signed_out' ? 'signed out; sign in again' : error.message);

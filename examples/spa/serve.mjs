@@ -10,6 +10,10 @@ import { parseArgs } from 'node:util';
 const { values } = parseArgs({
   options: { issuer: { type: 'string' }, client: { type: 'string' }, port: { type: 'string', default: '5173' } },
 });
+if (!values.issuer || !values.client) {
+  console.error('--issuer and --client say who issues; README.md shows how');
+  process.exit(1);
+}
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css' };
 const FILES = { '/': 'index.html', '/app.js': 'app.js', '/style.css': 'style.css' };
 

@@ -37,6 +37,7 @@ fn samples_of(text: &str) -> Samples {
         device: text.to_owned(),
         host: text.to_owned(),
         scope: text.to_owned(),
+        subject: text.to_owned(),
         line: text.to_owned(),
         text: text.to_owned(),
         token: text.to_owned(),

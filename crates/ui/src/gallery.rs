@@ -33,7 +33,9 @@ pub struct Samples {
     pub host: String,
     /// What a resource server says of its scope.
     pub scope: String,
-    /// A technical detail, a subject, a refusal.
+    /// The subject of a message.
+    pub subject: String,
+    /// A technical detail, a refusal.
     pub line: String,
     /// A message's text, a token's claims.
     pub text: String,
@@ -52,6 +54,7 @@ impl Default for Samples {
             device: "Firefox on Linux".into(),
             host: "notes.example.com".into(),
             scope: "Read and change your notes".into(),
+            subject: "Confirm your email address for Acme Notes".into(),
             line: "invalid_request: redirect_uri is not registered for this client".into(),
             text: "{\n  \"iss\": \"http://localhost:4000\",\n  \"sub\": \"u_5Yk2mJx1\",\n  \"email\": \"ada@example.com\"\n}".into(),
             token: "8fj2Lq0s".into(),
@@ -70,6 +73,8 @@ impl Samples {
             application: "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk Notes for Enterprise".into(),
             device: "An application whose makers gave it a name that fills more than one line of any telephone".into(),
             host: "login.staging.eu-central-1.department.subdomain.customer-portal.example.org".into(),
+            subject: "Confirm your email address for Donaudampfschifffahrtselektrizitätenhauptbetriebswerk Notes"
+                .into(),
             scope: "Read, change, share, export and delete all notes of yourself and of everybody in the \
                     organizations that you belong to, including those that were archived"
                 .into(),
@@ -324,12 +329,12 @@ fn development(shown: &mut Shown<'_>, s: &Samples) {
     shown.add("dev.welcome.set-up", &Welcome { setup_url: None, ..welcome });
     shown.add("dev.inbox.empty", &Inbox::default());
     let entry =
-        InboxEntry { href: "/inbox/1".into(), to: s.email.clone(), subject: s.line.clone(), sent: "09:41".into() };
+        InboxEntry { href: "/inbox/1".into(), to: s.email.clone(), subject: s.subject.clone(), sent: "09:41".into() };
     shown.add("dev.inbox", &Inbox { messages: vec![entry.clone(), entry] });
     let message = InboxMessage {
         inbox: "/inbox".into(),
         to: s.email.clone(),
-        subject: s.line.clone(),
+        subject: s.subject.clone(),
         sent: "09:41".into(),
         text: format!("{}\n\n12345678\n\nhttp://localhost:4000/verify?flow=1\n", s.text),
     };

@@ -24,7 +24,7 @@ pub(crate) enum ResourceServerCommand {
         /// `jwt`, which it verifies by itself, or `opaque`, about which it asks each time
         #[arg(long, value_name = "FORMAT", default_value = "jwt")]
         token_format: String,
-        /// It learns of revocations, by asking or by following the feed; its tokens may live longer
+        /// It asks about each token, and so learns of revocations; its tokens may live longer
         #[arg(long)]
         revocation_aware: bool,
     },
