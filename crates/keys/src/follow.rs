@@ -41,7 +41,7 @@ impl Follower for KeyRing {
 
 impl KeyRing {
     /// Makes sure that the view holds whatever was committed before the call, so that a key which it does not know is
-    /// one that does not exist.
+    /// one that does not exist. However many ask, the log is looked at every 50 ms at most.
     ///
     /// # Errors
     /// [`Unavailable`] if the store cannot tell, or if it may be one of those of `realm` that are damaged: then nobody may
@@ -49,7 +49,7 @@ impl KeyRing {
     pub async fn caught_up(&self, realm: RealmId) -> Result<(), Unavailable> {
         // On SQLite every change is this process's own, and shown before its commit is answered.
         if self.db.engine() != "sqlite" {
-            self.db.catch_up().await?;
+            self.looks.share(self.db.catch_up()).await?;
         }
         if self.realm(realm)?.damaged.is_empty() {
             return Ok(());

@@ -9,6 +9,7 @@ mod error;
 mod events;
 mod follow;
 mod key;
+mod look;
 mod master;
 mod origin;
 mod realm;

@@ -18,6 +18,7 @@ use claviger_tenancy::{Realm, Tenancy};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::look::Looks;
 use crate::master::Masters;
 use crate::sql::{self, KeyRow};
 use crate::view::{Jwks, RealmKeys};
@@ -38,6 +39,7 @@ pub struct KeyRing {
     pub(crate) masters: ArcSwap<Masters>,
     view: ArcSwap<HashMap<RealmId, Arc<RealmKeys>>>,
     tickets: AtomicU64,
+    pub(crate) looks: Looks,
     pub(crate) moved: Notify,
     /// Since when, by the database's time, a pending key has been in the store.
     pub(crate) marks: Mutex<HashMap<KeyId, Mark>>,
@@ -89,6 +91,7 @@ impl KeyRing {
             masters: ArcSwap::from_pointee(masters),
             view: ArcSwap::default(),
             tickets: AtomicU64::new(0),
+            looks: Looks::new(),
             moved: Notify::new(),
             marks: Mutex::default(),
             not_before: AtomicI64::new(i64::MIN),

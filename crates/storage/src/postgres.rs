@@ -88,8 +88,8 @@ impl Postgres {
         Ok(Self {
             conversation: talks.then(talk),
             readers: Readers::new(lane("reads"), &read, options.readers, first),
-            writers: Arc::new(Pool::new(lane("units"), app.limited(Purpose::Write), options.writers)),
-            listers: Pool::new(lane("lists"), app.limited(Purpose::Read), LISTERS),
+            writers: Arc::new(Pool::new(lane("units"), app.limited(Purpose::Write), options.writers, None)),
+            listers: Pool::new(lane("lists"), app.limited(Purpose::Read), LISTERS, Some(looker)),
         })
     }
 

@@ -8,8 +8,10 @@ use tokio_postgres::config::{Host, SslMode};
 
 use crate::OpenError;
 
-/// How long the making of one connection may take.
+/// How long a host may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(2);
+/// How long the making of one connection may take: the server starts a process for it, and a busy machine takes its time.
+const INTRODUCED: Duration = Duration::from_secs(5);
 
 /// What a connection may do before the server itself stops it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -116,10 +118,11 @@ impl Address {
         format!("postgres://{user}:{password}@{host}:{port}/{database}")
     }
 
-    /// How long the making of one connection may take, introductions included.
+    /// How long the making of one connection may take, whichever host accepts it in the end.
     pub(super) fn patience(&self) -> Duration {
-        let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(u32::MAX).max(1);
-        self.config.get_connect_timeout().copied().unwrap_or(CONNECT).saturating_mul(hosts)
+        let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(u32::MAX);
+        let accepting = self.config.get_connect_timeout().copied().unwrap_or(CONNECT).saturating_mul(hosts);
+        accepting.max(INTRODUCED)
     }
 
     pub(super) const fn config(&self) -> &Config {

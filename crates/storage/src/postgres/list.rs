@@ -6,15 +6,14 @@ use claviger_kernel::{RealmId, Timestamp, Unavailable};
 use tokio::time::timeout;
 use tokio_postgres::Row;
 
-use super::connection::{Connection, Form};
+use super::connection::{Answer, Connection, Form};
 use super::fault::Fault;
-use super::lane::Pass;
 use super::pool::Pool;
 use super::transaction::{BEGIN_READ, COMMIT, LOOK, LOOK_POOLED, realm_setting, together};
 use super::{AGAIN, pause, spread};
 use crate::{Scope, Sql, Value};
 
-/// How long a list may take, the wait for a connection and another try included.
+/// How long a list may take once it has a connection.
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// Every row of `sql` that `realm` may see; once more on another connection if the first was lost.
@@ -25,41 +24,27 @@ pub(super) async fn list(
     args: &[Value],
 ) -> Result<Vec<Row>, Unavailable> {
     let mut pass = pool.lane().enter()?;
-    let done = timeout(DEADLINE, rows(pool, &mut pass, realm, sql, args)).await;
-    done.unwrap_or_else(|_| {
-        pass.unanswered();
-        Err(Unavailable::new(format!("{}: no answer within two seconds", sql.name)))
-    })
-}
-
-async fn rows(
-    pool: &Pool,
-    pass: &mut Pass<'_>,
-    realm: RealmId,
-    sql: &'static Sql,
-    args: &[Value],
-) -> Result<Vec<Row>, Unavailable> {
-    let mut lent = pool.take(pass).await?;
+    let mut lent = pool.take(&mut pass).await?;
     let mut again = true;
     loop {
-        match page(lent.connection(), realm, sql, args).await {
-            Ok(rows) => {
+        let fault = match timeout(DEADLINE, page(lent.connection(), realm, sql, args)).await {
+            Ok(Ok(rows)) => {
                 pass.answered();
                 lent.give_back();
                 return Ok(rows);
             }
-            // The connection goes in every other case: whether its transaction still stands is not worth asking.
-            Err(Fault::Connection(_)) if again && pool.lane().may_retry() => {
-                again = false;
-                let place = lent.discard();
-                pause(spread(AGAIN)).await;
-                lent = pool.connect(place, pass).await.map_err(|(why, _)| why)?;
-            }
-            Err(fault) => {
-                pass.learned(&fault);
-                return Err(fault.unavailable(sql.name));
-            }
+            Ok(Err(fault)) => fault,
+            Err(_) => Fault::Late("no answer within two seconds".into()),
+        };
+        pass.learned(&fault);
+        // The connection goes in every case: whether its transaction still stands is not worth asking.
+        if !matches!(fault, Fault::Connection(_)) || !again || !pool.lane().may_retry() {
+            return Err(fault.unavailable(sql.name));
         }
+        again = false;
+        let place = lent.discard();
+        pause(spread(AGAIN)).await;
+        lent = pool.connect(place, &mut pass).await.map_err(|(why, _)| why)?;
     }
 }
 
@@ -89,22 +74,21 @@ static TIME: Sql = Sql {
 /// What the database's clock says.
 pub(super) async fn database_time(pool: &Pool) -> Result<Timestamp, Unavailable> {
     let mut pass = pool.lane().enter()?;
-    let ask = async {
-        let lent = pool.take(&mut pass).await?;
-        let asked = lent.connection().run(&TIME, Form::Plain, &[], true).await;
-        let answer = asked.map_err(|error| {
-            let fault = Fault::of(&error);
-            pass.learned(&fault);
-            fault.unavailable("the database's clock")
-        })?;
-        pass.answered();
-        lent.give_back();
-        Ok(answer)
+    let lent = pool.take(&mut pass).await?;
+    let fault = match timeout(DEADLINE, lent.connection().run(&TIME, Form::Plain, &[], true)).await {
+        Ok(Ok(answer)) => {
+            pass.answered();
+            lent.give_back();
+            return read(&answer);
+        }
+        Ok(Err(error)) => Fault::of(&error),
+        Err(_) => Fault::Late("no answer within two seconds".into()),
     };
-    let answer = timeout(DEADLINE, ask).await.unwrap_or_else(|_| {
-        pass.unanswered();
-        Err(Unavailable::new("the database's clock did not answer within two seconds"))
-    })?;
+    pass.learned(&fault);
+    Err(fault.unavailable("the database's clock"))
+}
+
+fn read(answer: &Answer) -> Result<Timestamp, Unavailable> {
     let row = answer.rows.first().and_then(|row| row.try_get(0).ok());
     row.map(Timestamp::from_micros).ok_or_else(|| Unavailable::new("the database's clock gave no answer"))
 }

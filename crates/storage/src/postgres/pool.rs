@@ -41,10 +41,18 @@ pub(super) struct Place {
 }
 
 impl Pool {
-    pub(super) fn new(lane: Lane, address: Address, size: usize) -> Self {
+    /// A pool whose first connection may be there already.
+    pub(super) fn new(lane: Lane, address: Address, size: usize, first: Option<Connection>) -> Self {
         let size = u32::try_from(size.max(1)).unwrap_or(u32::MAX);
         let permits = Arc::new(Semaphore::new(size as usize));
-        Self { lane, address, size, permits, idle: Arc::default(), refused: Mutex::new(None) }
+        Self {
+            lane,
+            address,
+            size,
+            permits,
+            idle: Arc::new(Mutex::new(first.into_iter().collect())),
+            refused: Mutex::new(None),
+        }
     }
 
     /// The way to the database that its connections are for.

@@ -167,9 +167,16 @@ impl Road {
         }
     }
 
-    /// What holds for each lane: while the database takes five seconds for an answer everybody is told so in time, and
-    /// soon at once; hardly anything reaches it then; and when it is fast again all goes on.
-    async fn is_spared(&self, lane: &str, statements: usize, call: impl AsyncFn() -> Result<i64, Unavailable>) {
+    /// What holds for each lane: while the database takes five seconds for an answer, hence twenty for a connection and an
+    /// answer, everybody is told so in time, and soon at once; hardly anything reaches it then; and when it is fast again
+    /// all goes on.
+    async fn is_spared(
+        &self,
+        lane: &str,
+        within: Duration,
+        statements: usize,
+        call: impl AsyncFn() -> Result<i64, Unavailable>,
+    ) {
         let closed = |why: &Unavailable| why.reason().contains(&format!("does not answer {lane}"));
         call().await.unwrap();
         self.proxy.pace(Pace::Slow);
@@ -179,7 +186,7 @@ impl Road {
                 let start = Instant::now();
                 let ends = join_all((0..64).map(|_| async { (call().await.unwrap_err(), start.elapsed()) })).await;
                 for (why, took) in &ends {
-                    assert!(*took < Duration::from_millis(4500), "{lane}: {why} after {took:?}");
+                    assert!(*took < within, "{lane}: {why} after {took:?}");
                 }
                 asked += ends.iter().filter(|(why, _)| !closed(why)).count();
                 if call().await.is_err_and(|why| closed(&why)) {
@@ -187,7 +194,7 @@ impl Road {
                 }
             }
         };
-        timeout(Duration::from_secs(30), close).await.expect("the lane closes");
+        timeout(Duration::from_secs(60), close).await.expect("the lane closes");
         let (before, start) = (self.proxy.statements(), Instant::now());
         let mut tried = 0;
         for _ in 0..1000 {
@@ -211,7 +218,7 @@ impl Road {
 fn f31_reads_of_a_slow_database_are_refused_in_time_then_at_once_and_go_on_when_it_is_fast() {
     run(Engine::Postgres, async |scratch| {
         let road = Road::laid(scratch).await;
-        road.is_spared("reads", 1, async || road.read().await).await;
+        road.is_spared("reads", Duration::from_millis(4500), 1, async || road.read().await).await;
     });
 }
 
@@ -219,7 +226,7 @@ fn f31_reads_of_a_slow_database_are_refused_in_time_then_at_once_and_go_on_when_
 fn f31_units_on_a_slow_database_are_refused_in_time_then_at_once_and_go_on_when_it_is_fast() {
     run(Engine::Postgres, async |scratch| {
         let road = Road::laid(scratch).await;
-        road.is_spared("units", 4, async || road.write().await).await;
+        road.is_spared("units", Duration::from_secs(12), 4, async || road.write().await).await;
     });
 }
 
@@ -227,7 +234,7 @@ fn f31_units_on_a_slow_database_are_refused_in_time_then_at_once_and_go_on_when_
 fn f31_lists_of_a_slow_database_are_refused_in_time_then_at_once_and_go_on_when_it_is_fast() {
     run(Engine::Postgres, async |scratch| {
         let road = Road::laid(scratch).await;
-        road.is_spared("lists", 4, async || road.list().await).await;
+        road.is_spared("lists", Duration::from_secs(12), 4, async || road.list().await).await;
     });
 }
 

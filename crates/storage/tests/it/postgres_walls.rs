@@ -190,7 +190,7 @@ fn the_tenant_of_one_transaction_is_not_there_in_the_next_on_the_same_connection
             unit.one("all", &RENAME_ALL, args![]);
             store.commit(unit).await.unwrap();
         }
-        let lists = (0..100).map(|n| {
+        let lists = (0..24).map(|n| {
             let realm = realms[n % realms.len()];
             store.list(realm, &EVERYBODY, args![], |row| row.get::<String>(0))
         });
