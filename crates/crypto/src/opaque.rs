@@ -199,6 +199,16 @@ pub fn key_id(text: &str) -> Option<u32> {
     (head[0] == VERSION).then(|| u32::from_be_bytes(part(&head, 1)))
 }
 
+/// The id and the generation that `text` says it has; nothing for what has not the form of a value. It proves nothing: of
+/// two values that one holder keeps it tells which was made later, for ids are ordered by time.
+pub fn place(text: &str) -> Option<([u8; 16], u32)> {
+    let (_, body) = text.split_once('_').filter(|(_, body)| body.len() == TEXT_LEN)?;
+    // 36 characters are 27 bytes: the version, the key's id, the id, the generation, and two that do not matter here.
+    let mut head = [0; 27];
+    base64url_array(body.get(..36)?, &mut head).ok()?;
+    (head[0] == VERSION).then(|| (part(&head, 5), u32::from_be_bytes(part(&head, 21))))
+}
+
 /// Reads a value of `kind` and checks its MAC. No store is asked.
 pub fn parse(kind: Kind, text: &str, keys: &OpaqueKeys) -> Result<Opaque, OpaqueError> {
     let body = text.strip_prefix(kind.prefix()).and_then(|rest| rest.strip_prefix('_')).ok_or(OpaqueError::Kind)?;
@@ -289,6 +299,15 @@ mod tests {
         assert_eq!(parsed.hash(), secret_hash(Kind::RefreshToken, &secret));
         assert_ne!(parsed.hash(), secret_hash(Kind::Session, &secret));
         assert_eq!(value(Kind::RefreshToken).len(), 105);
+    }
+
+    #[test]
+    fn a_value_says_its_place_and_what_is_none_says_nothing() {
+        let text = value(Kind::RefreshToken);
+        assert_eq!(place(&text), Some(([9; 16], 7)));
+        for other in ["", "_", &text[..104], &text.replace("_A", "_B"), &format!("x_{}", "é".repeat(50))] {
+            assert_eq!(place(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -71,9 +71,9 @@ impl Script {
         self.post("refresh", json!({})).await
     }
 
-    /// The refresh cookie, as name and value.
+    /// The refresh cookie that was set last, as name and value.
     pub(crate) fn refresh_cookie(&self) -> Option<(&str, &str)> {
-        self.browser.cookies().find(|(name, _)| name.starts_with("__Host-refresh-"))
+        self.browser.cookies().filter(|(name, _)| name.starts_with("__Host-refresh-")).last()
     }
 }
 

@@ -185,10 +185,15 @@ impl Browser {
         }
         let body = body.map_or_else(Bytes::new, |value| Bytes::from(value.to_string()));
         let answer = self.client.send(request.body(body).expect("a request")).await;
+        self.arrived(&answer);
+        answer
+    }
+
+    /// Keeps the cookies of an answer, which may have been on its way for a while.
+    pub fn arrived(&mut self, answer: &Answer) {
         for line in answer.set_cookies() {
             self.jar.take(line);
         }
-        answer
     }
 
     /// How a browser calls the way from `origin` to us.
@@ -282,9 +287,7 @@ impl Browser {
         let body = if post { Bytes::from(encode(fields)) } else { Bytes::new() };
         let request: Request<Bytes> = request.body(body).expect("a request");
         let answer = self.client.send(request).await;
-        for line in answer.set_cookies() {
-            self.jar.take(line);
-        }
+        self.arrived(&answer);
         Page { answer, url: url.to_owned() }
     }
 }

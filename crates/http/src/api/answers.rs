@@ -79,7 +79,7 @@ pub(super) fn tokens(door: &Door<'_>, issued: &Issued, delivery: Delivery) -> Re
     match refresh_token {
         Some(token) if delivery == Delivery::Cookie => {
             let life = issued.expires_at.since(door.cx.now());
-            let cookie = door.request.new_cookie(&door.refresh_cookie(), token);
+            let cookie = door.request.new_cookie(&door.refresh_cookie_for(&token), token);
             reply.cookie(&cookie.site(SiteRule::Strict).max_age(life))
         }
         _ => reply,

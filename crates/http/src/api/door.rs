@@ -1,7 +1,7 @@
 //! Which application asks, from which origin, and how it gets its refresh token.
 
 use claviger_audit::Cx;
-use claviger_crypto::{hex, sha256};
+use claviger_crypto::{hex, opaque, sha256};
 use claviger_kernel::{ErrorClass, Secret};
 use claviger_oauth::first_party::FirstParty;
 use http::StatusCode;
@@ -100,14 +100,26 @@ impl<'a> Door<'a> {
         Ok(())
     }
 
-    /// The name of the cookie that keeps this application's refresh token: two applications of one site keep theirs apart.
-    pub(super) fn refresh_cookie(&self) -> String {
-        format!("refresh-{}", hex(&sha256(self.app.client().client_id.as_bytes())[..6]))
+    /// The names of the cookies that keep this application's refresh token: the first for a token of even generation, the
+    /// second for one of odd. So an answer that comes late puts a token back beside the one that has followed it, and not
+    /// in its place. Two applications of one site keep theirs apart.
+    pub(super) fn refresh_cookies(&self) -> [String; 2] {
+        let even = format!("refresh-{}", hex(&sha256(self.app.client().client_id.as_bytes())[..6]));
+        let odd = format!("{even}.odd");
+        [even, odd]
     }
 
-    /// The refresh token that the browser sends.
+    /// The name of the cookie for this token.
+    pub(super) fn refresh_cookie_for(&self, token: &Secret<String>) -> String {
+        let [even, odd] = self.refresh_cookies();
+        let generation = opaque::place(token.expose()).map_or(0, |(_, generation)| generation);
+        if generation % 2 == 0 { even } else { odd }
+    }
+
+    /// The refresh token that the browser sends: the newer one where it keeps two.
     pub(super) fn refresh_token(&self) -> Option<Secret<String>> {
-        self.request.cookie(&self.refresh_cookie())
+        let kept = self.refresh_cookies().into_iter().filter_map(|name| self.request.cookie(&name));
+        kept.max_by_key(|token| opaque::place(token.expose()))
     }
 }
 

@@ -92,7 +92,7 @@ async fn signed_out(door: &Door<'_>, body: &SignOut) -> Result<Reply, Refusal> {
 
 /// Takes the browser's session and refresh token away.
 pub(super) fn forgotten(door: &Door<'_>, visit: &Visit<'_>, reply: Reply) -> Reply {
-    visit.without(visit.without(reply, SESSION), &door.refresh_cookie())
+    door.refresh_cookies().iter().fold(visit.without(reply, SESSION), |reply, name| visit.without(reply, name))
 }
 
 /// The refresh token, from where this application sends it.

@@ -141,6 +141,31 @@ tests! {
         assert_eq!(app.userinfo(&t.client(), &text(&next, "access_token")).await.status(), 401);
     }
 
+    async fn an_answer_that_comes_late_to_one_tab_takes_nothing_from_the_others(t: TestServer) {
+        user(&t, ADA).await;
+        let app = single_page_app(&t).await;
+        for (uses, wait) in [(0, 0), (0, 900), (1, 0), (1, 20), (1, 900)] {
+            let mut page = signed_in(&t, &app).await;
+            for _ in 0..uses {
+                page.refresh().await;
+            }
+            // Two tabs refresh at the same moment. The answer of one is on its way while the other goes on.
+            let late = page.clone().refresh().await;
+            assert_eq!(page.refresh().await.status(), 200);
+            assert_eq!(page.refresh().await.status(), 200);
+            page.browser.arrived(&late);
+            t.clock().advance(Duration::from_secs(wait));
+            assert_eq!(page.ask(Method::GET, "session").await.status(), 200, "{uses} uses, {wait} s");
+            assert_eq!(page.refresh().await.status(), 200, "{uses} uses, {wait} s");
+            assert_eq!(page.refresh().await.status(), 200, "{uses} uses, {wait} s");
+            assert_eq!(page.post("sign-out", json!({})).await.status(), 204);
+            page.browser.arrived(&late);
+            assert_eq!(page.refresh().await.code(), "signed_out", "what comes after the end opens nothing");
+        }
+        t.deliver("main").await;
+        assert!(t.inbox().newest_to(ADA).is_none(), "and nobody is told of a thief");
+    }
+
     async fn a085_signing_in_by_json_gives_a_new_session_and_ends_the_one_before(t: TestServer) {
         user(&t, ADA).await;
         user(&t, "bob@example.com").await;
@@ -262,7 +287,7 @@ tests! {
         let out = page.post("sign-out", json!({})).await;
         assert_eq!([signed_in.status(), refreshed.status(), out.status()], [200, 200, 204]);
         let cookies: Vec<_> = [&signed_in, &refreshed, &out].into_iter().flat_map(Answer::set_cookies).collect();
-        assert_eq!(cookies.len(), 4 + 1 + 2, "flow, sid, known and refresh; refresh; both gone: {cookies:?}");
+        assert_eq!(cookies.len(), 4 + 1 + 3, "flow, sid, known and refresh; the other refresh; all gone: {cookies:?}");
         for cookie in &cookies {
             assert!(cookie.starts_with("__Host-") && cookie.len() <= 4096, "{cookie}");
             for attribute in ["; Secure", "; HttpOnly", "; SameSite=", "; Path=/"] {
@@ -271,11 +296,11 @@ tests! {
             assert!(!cookie.contains("Domain") && !cookie.contains("SameSite=None"), "{cookie}");
         }
         let refresh: Vec<_> = cookies.iter().filter(|cookie| cookie.starts_with("__Host-refresh-")).collect();
-        assert_eq!(refresh.len(), 3);
+        assert_eq!(refresh.len(), 4);
         for cookie in &refresh[..2] {
             assert!(cookie.contains("; SameSite=Strict") && cookie.contains("; Max-Age=2592000"), "until the family ends: {cookie}");
         }
-        assert!(refresh[2].contains("Max-Age=0"), "{}", refresh[2]);
+        assert!(refresh[2..].iter().all(|cookie| cookie.contains("Max-Age=0")), "{refresh:?}");
     }
 
     async fn over_plain_http_on_this_machine_the_refresh_cookie_goes_without_prefix(t: TestServer, Options::default().set("public_url", "http://localhost:8080")) {
