@@ -364,8 +364,8 @@ pub fn revoke_living(unit: &mut Unit, family: FamilyId, reason: &'static str) {
 
 /// Revokes the families of one grant: consent was withdrawn.
 pub fn revoke_of_grant(unit: &mut Unit, grant: GrantId, reason: &'static str) {
-    crate::revocations::families_of_grant(unit, grant);
     unit.any("families", &sql::REVOKE_OF_GRANT, args![unit.realm(), grant, unit.now(), reason]);
+    crate::revocations::revoked_families_of_grant(unit, grant);
 }
 
 /// Revokes the families that were opened in a session; part of the session's end.

@@ -58,22 +58,25 @@ pub fn client(unit: &mut Unit, id: ClientId, client_id: &str, epoch: i64) {
 /// Revokes what was issued to a user before the unit raised the epoch.
 pub fn user(unit: &mut Unit, raised: EpochRaised) {
     let user = raised.told();
-    many(unit, "revoked_user", &sql::USER, user.as_bytes(), None);
+    many(unit, "revoked_user", &sql::USER, user.as_bytes());
 }
 
-/// Revokes what the sessions of a user but `keep` have brought forth. Before the unit ends them.
-pub(crate) fn sessions_of(unit: &mut Unit, user: UserId, keep: SessionId) {
-    many(unit, "revoked_sessions", &sql::SESSIONS_OF_USER, user.as_bytes(), Some(keep));
+// What was ended is found by the time that the unit has written, never beforehand: on PostgreSQL a session or a family can
+// be opened between two statements, and what is ended without an entry would leave good access tokens behind.
+
+/// Revokes what those sessions of a user have brought forth that the unit has ended.
+pub(crate) fn ended_sessions_of(unit: &mut Unit, user: UserId) {
+    many(unit, "revoked_sessions", &sql::SESSIONS_OF_USER, user.as_bytes());
 }
 
-/// Revokes the access tokens of a user's families but those of the session `keep`. Before the unit revokes them.
-pub(crate) fn families_of(unit: &mut Unit, user: UserId, keep: SessionId) {
-    many(unit, "revoked_families", &sql::FAMILIES_OF_USER, user.as_bytes(), Some(keep));
+/// Revokes the access tokens of those families of a user that the unit has revoked.
+pub(crate) fn revoked_families_of(unit: &mut Unit, user: UserId) {
+    many(unit, "revoked_families", &sql::FAMILIES_OF_USER, user.as_bytes());
 }
 
-/// Revokes the access tokens of a grant's families. Before the unit revokes them.
-pub(crate) fn families_of_grant(unit: &mut Unit, grant: GrantId) {
-    many(unit, "revoked_families", &sql::FAMILIES_OF_GRANT, grant.as_bytes(), None);
+/// Revokes the access tokens of those families of a grant that the unit has revoked.
+pub(crate) fn revoked_families_of_grant(unit: &mut Unit, grant: GrantId) {
+    many(unit, "revoked_families", &sql::FAMILIES_OF_GRANT, grant.as_bytes());
 }
 
 /// Revokes what those sessions have brought forth that the unit has ended for a newer one.
@@ -92,10 +95,8 @@ fn add(unit: &mut Unit, entry: &Entry) {
     unit.changed(ONE, entry.encode());
 }
 
-fn many(unit: &mut Unit, label: &'static str, sql: &'static claviger_storage::Sql, of: &[u8], keep: Option<SessionId>) {
-    let mut args = args![unit.realm(), unit.unit_id(), unit.now(), of];
-    args.extend(keep.map(claviger_storage::Value::from));
-    unit.any(label, sql, args);
+fn many(unit: &mut Unit, label: &'static str, sql: &'static claviger_storage::Sql, of: &[u8]) {
+    unit.any(label, sql, args![unit.realm(), unit.unit_id(), unit.now(), of]);
     let id = unit.unit_id();
     unit.changed(OF_UNIT, id.as_bytes());
 }

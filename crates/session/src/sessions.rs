@@ -259,10 +259,10 @@ pub fn end(unit: &mut Unit, session: SessionId, reason: &'static str) {
 pub fn end_all(unit: &mut Unit, user: UserId, keep: Option<SessionId>, reason: &'static str) {
     let keep = keep.unwrap_or(SessionId::from_bytes([0; 16]));
     unit.record(Event::new("sessions_ended", user).with("reason", reason));
-    crate::revocations::sessions_of(unit, user, keep);
-    crate::revocations::families_of(unit, user, keep);
     unit.any("sessions", &sql::END_ALL, args![unit.realm(), user, keep, unit.now(), reason]);
+    crate::revocations::ended_sessions_of(unit, user);
     crate::families::revoke_of_user(unit, user, keep, reason);
+    crate::revocations::revoked_families_of(unit, user);
 }
 
 /// Drops up to `batch` sessions of the caller's realm that were over `kept` ago; returns how many.

@@ -8,7 +8,8 @@ use claviger_identity::users;
 use claviger_kernel::{Clock, ManualClock};
 use claviger_oauth::{Client, OAuth};
 use claviger_session::{Revocations, families, revocations, sessions};
-use claviger_storage::{Follower, both_engines};
+use claviger_storage::scratch::{self, Engine};
+use claviger_storage::{CommitError, Follower, both_engines};
 
 use super::house::House;
 
@@ -132,4 +133,45 @@ both_engines! {
         view.reload().await.unwrap();
         assert!(view.is_empty());
     }
+}
+
+/// On PostgreSQL a family can be opened between two statements of the unit that ends every sign-in.
+#[test]
+fn what_is_opened_while_every_sign_in_ends_leaves_no_token_behind() {
+    scratch::run(Engine::Postgres, |scratch| async move {
+        let house = House::open(scratch).await;
+        let app = house.client("app", |_| {}).await;
+        let code = house.code(&app.client_id, &[("scope", "openid offline_access")]).await;
+        let token = house.exchange(&app.client_id, &code).await.unwrap().access_token;
+        let family = said::read(token.expose()).fam;
+        // The exchange once more, as far as its commit.
+        let database = house.scratch.database().unwrap();
+        let (exchange, watch) = (database.owner().await.unwrap(), database.owner().await.unwrap());
+        let not_yet = "create temporary table opened as select * from token_families; delete from token_families";
+        let opened = "begin; select 1 from sessions for share; insert into token_families select * from opened";
+        exchange.batch_execute(not_yet).await.unwrap();
+        exchange.batch_execute(opened).await.unwrap();
+        let ends = async {
+            loop {
+                let mut unit = claviger_audit::unit(&house.cx, Event::new("test", "revoke"));
+                sessions::end_all(&mut unit, house.user.id(), None, "test");
+                match house.cx.commit(unit).await {
+                    Ok(_) => break,
+                    // It has a deadline, and the machine may be slow.
+                    Err(CommitError::Unavailable(_)) => {}
+                    Err(CommitError::Conflict(label)) => panic!("{label}"),
+                }
+            }
+        };
+        let goes_on = async {
+            let waits = "select count(*) from pg_stat_activity \
+                where datname = current_database() and wait_event_type = 'Lock'";
+            while watch.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
+            exchange.batch_execute("commit").await.unwrap();
+        };
+        let both = async { tokio::join!(ends, goes_on) };
+        tokio::time::timeout(Duration::from_mins(1), both).await.expect("the unit waits for the exchange alone");
+        assert!(house.oauth.userinfo(&house.cx, token.expose()).await.is_err(), "{family}");
+        assert!(started(&house).await.userinfo(&house.cx, token.expose()).await.is_err());
+    });
 }

@@ -15,20 +15,18 @@ claviger_storage::statements! {
     pub(super) USER: "insert into revocations (realm_id, unit_id, kind, subject, name, epoch, at) \
         select u.realm_id, $2, 'user', u.id, u.subject, u.epoch, $3 from users u where u.realm_id = $1 and u.id = $4 \
         on conflict (realm_id, unit_id, kind, subject) do nothing";
-    /// The live sessions of a user, but one.
+    /// The sessions of a user that the unit has ended.
     pub(super) SESSIONS_OF_USER: "insert into revocations (realm_id, unit_id, kind, subject, epoch, at) \
         select s.realm_id, $2, 'session', s.id, 1, $3 from sessions s where s.realm_id = $1 and s.user_id = $4 \
-        and s.id <> $5 and s.ended_at is null and s.expires_at > $3 \
-        on conflict (realm_id, unit_id, kind, subject) do nothing";
-    /// The live families of a user, but those of one session.
+        and s.ended_at = $3 on conflict (realm_id, unit_id, kind, subject) do nothing";
+    /// The families of a user that the unit has revoked.
     pub(super) FAMILIES_OF_USER: "insert into revocations (realm_id, unit_id, kind, subject, epoch, at) \
         select f.realm_id, $2, 'family', f.id, 1, $3 from token_families f where f.realm_id = $1 and f.user_id = $4 \
-        and (f.session_id is null or f.session_id <> $5) and f.revoked_at is null and f.expires_at > $3 \
-        on conflict (realm_id, unit_id, kind, subject) do nothing";
-    /// The live families of a grant.
+        and f.revoked_at = $3 on conflict (realm_id, unit_id, kind, subject) do nothing";
+    /// The families of a grant that the unit has revoked.
     pub(super) FAMILIES_OF_GRANT: "insert into revocations (realm_id, unit_id, kind, subject, epoch, at) \
         select f.realm_id, $2, 'family', f.id, 1, $3 from token_families f where f.realm_id = $1 and f.grant_id = $4 \
-        and f.revoked_at is null and f.expires_at > $3 on conflict (realm_id, unit_id, kind, subject) do nothing";
+        and f.revoked_at = $3 on conflict (realm_id, unit_id, kind, subject) do nothing";
     /// The sessions of a user that the unit has ended for a newer one.
     pub(super) LIMITED_SESSIONS: "insert into revocations (realm_id, unit_id, kind, subject, epoch, at) \
         select s.realm_id, $2, 'session', s.id, 1, $3 from sessions s where s.realm_id = $1 and s.user_id = $4 \
