@@ -128,7 +128,7 @@ impl OAuth {
             return Ok(Err("issued to another client".to_owned()));
         }
         // Only the present token of its family: a used one may be repeated for a moment, but it is not what is held.
-        let presented = match found.judge(&retry_rule(&*self.realm(cx)?), cx.now()) {
+        let presented = match found.judge(&retry_rule(&*self.realm(cx)?), cx) {
             Ok(presented) if presented.first_use() => presented,
             Ok(_) => return Ok(Err("the refresh token was used".to_owned())),
             Err(reason) => return Ok(Err(reason.to_string())),

@@ -244,9 +244,10 @@ pub async fn find(cx: &Cx, keys: &OpaqueKeys, token: &str) -> Result<Found, Fami
 }
 
 impl Found {
-    /// Whether the token may be used at `now`.
-    pub fn judge(self, rule: &RetryRule, now: Timestamp) -> Result<Presented, FamilyError> {
+    /// Whether the token may be used now. By the time that all nodes share: the answer that one lost is asked of another.
+    pub fn judge(self, rule: &RetryRule, cx: &Cx) -> Result<Presented, FamilyError> {
         let Self { family, opaque } = self;
+        let now = cx.db.shared_time(cx.now());
         let decision = decide(&family, opaque.generation(), &opaque.hash(), rule, now)?;
         Ok(Presented { family, opaque, decision, most: rule.repeats })
     }
@@ -254,7 +255,7 @@ impl Found {
 
 /// Judges a refresh token. One keyed read; writes nothing.
 pub async fn present(cx: &Cx, keys: &OpaqueKeys, token: &str, rule: &RetryRule) -> Result<Presented, FamilyError> {
-    find(cx, keys, token).await?.judge(rule, cx.now())
+    find(cx, keys, token).await?.judge(rule, cx)
 }
 
 /// The family of this id, in whatever state.
@@ -288,7 +289,7 @@ pub fn advance(
     narrowed: Option<&str>,
 ) -> Option<Issued> {
     let family = &presented.family;
-    let now = unit.now();
+    let now = cx.db.shared_time(unit.now());
     users::require_active(unit, user);
     match presented.decision {
         Decision::Rotate => {

@@ -126,7 +126,8 @@ pub struct Progress {
     pub complete_at: Option<Timestamp>,
     /// The database's time at that look; nothing on SQLite.
     pub database_time: Option<Timestamp>,
-    /// How far this process's clock was ahead of the database's at the last look, in microseconds.
+    /// How far at least this process's clock was ahead of the database's at the last look (or behind it, where negative), in
+    /// microseconds.
     pub ahead: i64,
     /// How many looks there were.
     pub looks: u64,
@@ -171,8 +172,11 @@ impl Feed {
     }
 
     async fn look(&self, engine: &Engine, position: &mut Position) -> Result<(), Unavailable> {
-        let began = self.clock.read().as_ref().map(|clock| clock.now());
+        let clock = self.clock.read().clone();
+        let now = || clock.as_ref().map(|clock| clock.now());
+        let began = now();
         let found = engine.look(position).await?;
+        let answered = now();
         let followers = self.followers.read().clone();
         if found.lost {
             for one in &followers {
@@ -191,8 +195,8 @@ impl Feed {
         *position = found.position;
         let mut progress = self.progress.lock();
         progress.looks += 1;
-        if let (Some(ours), Some(theirs)) = (began, found.database_time) {
-            progress.ahead = ours.micros().saturating_sub(theirs.micros());
+        if let (Some(began), Some(answered), Some(theirs)) = (began, answered, found.database_time) {
+            progress.ahead = ahead(began, answered, theirs);
         }
         if fault.is_none() {
             progress.complete_at = began;
@@ -203,23 +207,28 @@ impl Feed {
 
     /// After the commit of a unit that changes what views show: this node's own have it when the caller goes on.
     ///
-    /// What the unit itself names is applied even if the log cannot be read.
-    pub(crate) async fn after_commit(&self, engine: &Engine, changes: &[Change]) {
+    /// What the unit itself names is applied even if the log cannot be read. Where that is not all, or cannot be applied,
+    /// nobody is told that it was done: this node would still accept what it says it has ended.
+    pub(crate) async fn after_commit(&self, engine: &Engine, changes: &[Change]) -> Result<(), Unavailable> {
         if self.followers.read().is_empty() {
-            return;
+            return Ok(());
         }
         let read = tokio::time::timeout(OWN, self.catch_up(engine)).await;
         if matches!(read, Ok(Ok(()))) {
-            return;
+            return Ok(());
         }
         tracing::warn!("the change log could not be read after a commit; its entries are applied as written");
         let followers = self.followers.read().clone();
+        let mut applied =
+            if changes.is_empty() { Err(Unavailable::new("what has changed cannot be read")) } else { Ok(()) };
         for one in followers {
             // One that cannot is behind already and loads everything as soon as it can.
-            if one.follower.apply(changes).await.is_err() {
+            if let Err(fault) = one.follower.apply(changes).await {
                 one.behind.store(true, Ordering::Relaxed);
+                applied = Err(fault);
             }
         }
+        applied
     }
 
     /// Looks whenever there may be something new, until the future is dropped.
@@ -242,6 +251,13 @@ impl Feed {
             }
         }
     }
+}
+
+/// How far a clock is ahead of the database's for certain, of which it read `began` before and `answered` after the database
+/// said that it was `theirs`.
+fn ahead(began: Timestamp, answered: Timestamp, theirs: Timestamp) -> i64 {
+    let (began, answered, theirs) = (began.micros(), answered.micros(), theirs.micros());
+    began.saturating_sub(theirs).max(0) + answered.saturating_sub(theirs).min(0)
 }
 
 impl Following {
@@ -307,4 +323,17 @@ pub(crate) fn named(unit: &Unit) -> Vec<Change> {
         _ => None,
     });
     named.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f22_a_clock_is_off_by_what_the_way_to_the_database_does_not_explain() {
+        let at = Timestamp::from_seconds;
+        assert_eq!(ahead(at(100), at(104), at(102)), 0, "the answer took a while");
+        assert_eq!(ahead(at(110), at(114), at(102)), 8_000_000);
+        assert_eq!(ahead(at(90), at(94), at(102)), -8_000_000);
+    }
 }

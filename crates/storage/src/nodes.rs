@@ -36,7 +36,7 @@ pub const ALIVE: Duration = Duration::from_secs(30);
 /// After how long a node that says nothing is forgotten.
 const FORGOTTEN: Duration = Duration::from_mins(10);
 /// How far a node's clock may be off the database's.
-const MOST_OFF: Duration = Duration::from_secs(30);
+pub(crate) const MOST_OFF: Duration = Duration::from_secs(30);
 /// A statement may have been committed shortly before a moment and have become visible shortly after it.
 const MARGIN: Duration = Duration::from_secs(1);
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use claviger_kernel::{Clock, RealmId, Timestamp, Unavailable};
 
 use crate::changes::{self, Feed, Follower, Progress};
+use crate::nodes::MOST_OFF;
 use crate::postgres::Postgres;
 use crate::signals::{Brings, Signals};
 use crate::sqlite::Sqlite;
@@ -117,7 +118,8 @@ impl Store {
     ///
     /// # Errors
     /// [`CommitError::Conflict`] names the step that found the world changed; [`CommitError::Unavailable`] otherwise, also
-    /// for a unit larger than a unit may be: cut long work into chunks.
+    /// for a unit larger than a unit may be (cut long work into chunks), and for one that was committed and that this
+    /// process's followers cannot apply now.
     pub async fn commit(&self, unit: Unit) -> Result<Committed, CommitError> {
         unit.within_limits()?;
         let changes = changes::named(&unit);
@@ -133,7 +135,7 @@ impl Store {
             }
         };
         if grew(&committed) {
-            self.feed.after_commit(&self.engine, &changes).await;
+            self.feed.after_commit(&self.engine, &changes).await?;
         }
         Ok(committed)
     }
@@ -172,6 +174,18 @@ impl Store {
             None => false,
         };
         if current { Ok(()) } else { Err(Unavailable::new("the views have not followed the change log for too long")) }
+    }
+
+    /// The time `now` of this process by the clock that all nodes share, the database's: for what one node begins and
+    /// another goes on with in seconds. On SQLite, and for a clock that is wrong beyond use, it is `now` itself.
+    pub fn shared_time(&self, now: Timestamp) -> Timestamp {
+        let ahead = self.feed.progress().ahead;
+        let span = Duration::from_micros(ahead.unsigned_abs());
+        match ahead {
+            _ if span > MOST_OFF => now,
+            0.. => now.minus(span),
+            _ => now.plus(span),
+        }
     }
 
     /// How far the change log has been followed.

@@ -39,7 +39,7 @@ impl OAuth {
                 refused(cx, &Event::new("refresh_refused", found.family.id).with("why", "another client"));
                 return Err(NO_GRANT);
             }
-            let presented = match found.judge(&rule, cx.now()) {
+            let presented = match found.judge(&rule, cx) {
                 Ok(presented) => presented,
                 Err(reason) => return self.not_taken(cx, client, reason).await,
             };

@@ -155,13 +155,18 @@ impl House {
     }
 
     pub(crate) async fn token(&self, client_id: &str, request: &TokenRequest) -> Result<TokenResponse, TokenError> {
+        self.token_at(&self.cx, client_id, request).await
+    }
+
+    /// The same on another node.
+    async fn token_at(&self, cx: &Cx, client_id: &str, request: &TokenRequest) -> Result<TokenResponse, TokenError> {
         let presented = PresentedClient {
             client_id: Some(client_id.to_owned()),
             client_secret: Some(Secret::from(SECRET)),
             ..PresentedClient::default()
         };
-        let client = self.oauth.authenticate(&self.cx, &presented).await?;
-        self.oauth.token(&self.cx, &client, request).await
+        let client = self.oauth.authenticate(cx, &presented).await?;
+        self.oauth.token(cx, &client, request).await
     }
 
     pub(crate) async fn exchange(&self, client_id: &str, code: &str) -> Result<TokenResponse, TokenError> {
@@ -169,12 +174,22 @@ impl House {
     }
 
     pub(crate) async fn refresh(&self, client_id: &str, token: &Secret<String>) -> Result<TokenResponse, TokenError> {
+        self.refresh_at(&self.cx, client_id, token).await
+    }
+
+    /// The same on another node.
+    pub(crate) async fn refresh_at(
+        &self,
+        cx: &Cx,
+        client_id: &str,
+        token: &Secret<String>,
+    ) -> Result<TokenResponse, TokenError> {
         let request = TokenRequest {
             grant_type: Some("refresh_token".to_owned()),
             refresh_token: Some(token.clone()),
             ..TokenRequest::default()
         };
-        self.token(client_id, &request).await
+        self.token_at(cx, client_id, &request).await
     }
 
     pub(crate) async fn is_live(&self, access_token: &Secret<String>) -> bool {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use claviger_audit::{Cx, Event, Unit};
 use claviger_identity::users;
-use claviger_kernel::{Clock, ManualClock};
+use claviger_kernel::{Clock, ManualClock, Timestamp};
 use claviger_oauth::{Client, OAuth};
 use claviger_session::{Revocations, families, revocations, sessions};
 use claviger_storage::scratch::{self, Engine};
@@ -173,5 +173,40 @@ fn what_is_opened_while_every_sign_in_ends_leaves_no_token_behind() {
         tokio::time::timeout(Duration::from_mins(1), both).await.expect("the unit waits for the exchange alone");
         assert!(house.oauth.userinfo(&house.cx, token.expose()).await.is_err(), "{family}");
         assert!(started(&house).await.userinfo(&house.cx, token.expose()).await.is_err());
+    });
+}
+
+/// Nodes whose clocks are up to half a minute off the database's serve.
+#[test]
+fn f22_a_lost_answer_is_given_again_by_a_node_whose_clock_is_half_a_minute_ahead_of_the_others() {
+    scratch::run(Engine::Postgres, |scratch| async move {
+        let owner = scratch.database().unwrap().owner().await.unwrap();
+        let database_time = async || {
+            let now = "select (extract(epoch from clock_timestamp()) * 1000000)::bigint";
+            Timestamp::from_micros(owner.query_one(now, &[]).await.unwrap().get(0))
+        };
+        let apart = Duration::from_secs(16);
+        scratch.clock.set(database_time().await.minus(apart));
+        let house = House::open(scratch).await;
+        let app = house.client("app", |_| {}).await;
+        let code = house.code(&app.client_id, &[]).await;
+        let first = house.exchange(&app.client_id, &code).await.unwrap().refresh_token.unwrap();
+        let slow = &house.cx;
+        let clock = Arc::new(ManualClock::new(slow.now()));
+        let fast = Cx {
+            db: house.scratch.second().await.unwrap(),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            ..slow.clone()
+        };
+        house.scratch.clock.set(database_time().await.minus(apart));
+        clock.set(database_time().await.plus(apart));
+        for node in [slow, &fast] {
+            node.db.keep_time(Arc::clone(&node.clock));
+            node.db.catch_up().await.unwrap();
+        }
+        let refreshed = async |node: &Cx| house.refresh_at(node, &app.client_id, &first).await;
+        let second = refreshed(slow).await.unwrap().refresh_token.unwrap();
+        let again = refreshed(&fast).await.unwrap().refresh_token.unwrap();
+        assert_eq!(second.expose(), again.expose());
     });
 }
