@@ -17,6 +17,7 @@ use super::door::Door;
 use super::{problems, tokens};
 use crate::Surfaces;
 use crate::base::{Credentials, Refusal, Reply, Request};
+use crate::oidc::cors;
 use crate::pages::{SESSION, Visit};
 
 /// A session, as people and programs are shown it.
@@ -70,7 +71,10 @@ impl<'a> Asking<'a> {
     async fn by_token(surfaces: &'a Surfaces, request: &'a Request, token: &Secret<String>) -> Result<Self, Refusal> {
         let cx = surfaces.cx(request);
         let checked = surfaces.oauth.check_access_token(&cx, token.expose()).await;
-        let (verified, user) = checked.map_err(problems::tokens)?;
+        let (verified, user) = match checked {
+            Ok(checked) => checked,
+            Err(error) => return Err(readable(surfaces, request, token, problems::tokens(error)).await),
+        };
         let claims = verified.claims();
         let door = Door::open(surfaces, request, claims.client_id.as_deref().unwrap_or_default()).await?;
         let session = claims.sid.as_ref().and_then(|sid| sid.parse().ok());
@@ -88,6 +92,15 @@ impl<'a> Asking<'a> {
             Some(family) => Ok(Self { user: family.user, session: family.session, by_cookie: true, door }),
             None => Err(door.refuse(problems::signed_out())),
         }
+    }
+}
+
+/// Lets a script of the client that the token names read why it was refused: only then does it know that it must refresh.
+async fn readable(surfaces: &Surfaces, request: &Request, token: &Secret<String>, refusal: Refusal) -> Refusal {
+    let Some(client_id) = cors::client_of(token.expose()) else { return refusal };
+    match Door::open(surfaces, request, &client_id).await {
+        Ok(door) => door.refuse(refusal),
+        Err(_) => refusal,
     }
 }
 
@@ -114,7 +127,9 @@ struct UserShown {
 pub(super) async fn show(surfaces: Arc<Surfaces>, request: Request) -> Result<Reply, Refusal> {
     let asking = Asking::of(&surfaces, &request).await?;
     let cx = &asking.door.cx;
-    let Some(user) = users::by_id(cx, asking.user).await? else { return Err(problems::signed_out()) };
+    let Some(user) = users::by_id(cx, asking.user).await? else {
+        return Err(asking.door.refuse(problems::signed_out()));
+    };
     let email = emails::main_of(cx, asking.user).await?;
     let session = match asking.session {
         Some(session) => sessions::listed(cx, session).await?,
@@ -186,7 +201,7 @@ async fn ended(asking: &Asking<'_>) -> Result<Reply, Refusal> {
 /// DELETE: every session ends but this one.
 pub(super) async fn end_others(surfaces: Arc<Surfaces>, request: Request) -> Result<Reply, Refusal> {
     let asking = Asking::of(&surfaces, &request).await?;
-    let Some(session) = asking.session else { return Err(problems::signed_out()) };
+    let Some(session) = asking.session else { return Err(asking.door.refuse(problems::signed_out())) };
     let door = &asking.door;
     let ended = surfaces.accounts.end_other_sessions(&door.cx, asking.user, session).await;
     door.tell(ended.map(|()| Reply::empty(StatusCode::NO_CONTENT)).map_err(Refusal::from))

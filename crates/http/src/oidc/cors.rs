@@ -1,6 +1,7 @@
 //! Scripts of registered clients may read what their own requests are answered: exact origins, never with credentials.
 
 use claviger_audit::Cx;
+use claviger_crypto::base64url_decode;
 use claviger_kernel::Unavailable;
 use claviger_oauth::Client;
 use claviger_oauth::clients::ClientKind;
@@ -34,6 +35,13 @@ fn origin_of(address: &str) -> Option<&str> {
     let start = address.find("://")? + 3;
     let end = address[start..].find(['/', '?']).map_or(address.len(), |length| start + length);
     Some(&address[..end])
+}
+
+/// The client that a token claims to be for, unverified: it only decides whether a script may read the answer.
+pub(crate) fn client_of(token: &str) -> Option<String> {
+    let payload = base64url_decode(token.split('.').nth(1)?).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(&payload).ok()?;
+    claims.get("client_id")?.as_str().map(str::to_owned)
 }
 
 /// Adds `allowed` to an answer or a refusal. That the answer depends on the origin is always said.

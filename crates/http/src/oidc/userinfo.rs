@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use claviger_audit::Cx;
-use claviger_crypto::base64url_decode;
 use claviger_kernel::Secret;
 use claviger_oauth::TokenError;
 use http::StatusCode;
@@ -20,7 +19,7 @@ pub(super) async fn userinfo(surfaces: Arc<Surfaces>, request: Request) -> Resul
         Ok(token) => token,
         Err(refusal) => return cors::tell(Err(refusal), None),
     };
-    let allowed = cors::allowed(&surfaces, &cx, &request, client_of(token.expose()).as_deref()).await?;
+    let allowed = cors::allowed(&surfaces, &cx, &request, cors::client_of(token.expose()).as_deref()).await?;
     cors::tell(answer(&surfaces, &cx, &request, &token).await, allowed)
 }
 
@@ -79,11 +78,4 @@ fn challenge(request: &Request, told: Option<&str>) -> HeaderValue {
     let realm = format!("Bearer realm=\"{}\"", request.realm().issuer);
     let text = told.map_or_else(|| realm.clone(), |told| format!("{realm}, {told}"));
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Bearer"))
-}
-
-/// The client that a token claims to be for, unverified: it only decides whether a script may read the answer.
-fn client_of(token: &str) -> Option<String> {
-    let payload = base64url_decode(token.split('.').nth(1)?).ok()?;
-    let claims: serde_json::Value = serde_json::from_slice(&payload).ok()?;
-    claims.get("client_id")?.as_str().map(str::to_owned)
 }

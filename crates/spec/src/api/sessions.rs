@@ -2,11 +2,11 @@
 
 use core::time::Duration;
 
-use claviger_testkit::tests;
+use claviger_testkit::{Answer, tests};
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{Script, signed_in, single_page_app};
+use super::{ORIGIN, Script, signed_in, single_page_app};
 use crate::people::{ADA, OTHER_PASSWORD, PASSWORD, is_signed_in, text, user};
 
 async fn listed(page: &mut Script, query: &str) -> Value {
@@ -46,6 +46,30 @@ tests! {
         assert_eq!(page.ask(Method::DELETE, &format!("sessions/{me}")).await.status(), 204);
         assert_eq!((page.refresh_cookie(), page.browser.cookie("__Host-sid")), (None, None));
         assert_eq!(page.ask(Method::GET, "session").await.status(), 401);
+    }
+
+    async fn a_script_may_read_why_its_access_token_was_refused(t: TestServer) {
+        user(&t, ADA).await;
+        let app = single_page_app(&t).await;
+        let mut page = Script::new(t.browser(), &app);
+        let tokens = page.sign_in(ADA).await;
+        let ask = async |origin: &str, token: &str| {
+            let request = t.client().request(Method::GET, "/api/v1/auth/session").header("origin", origin);
+            let request = request.header("sec-fetch-site", "same-site").header("authorization", format!("Bearer {token}"));
+            t.client().send(request.body(bytes::Bytes::new()).unwrap()).await
+        };
+        let told = |answer: &Answer| (answer.status(), answer.header("access-control-allow-origin").map(str::to_owned));
+        let old = text(&tokens, "access_token");
+        assert_eq!(told(&ask(ORIGIN, &old).await), (200, Some(ORIGIN.to_owned())));
+        t.clock().advance(Duration::from_hours(1));
+        let expired = ask(ORIGIN, &old).await;
+        assert_eq!((told(&expired), expired.code().as_str()), ((401, Some(ORIGIN.to_owned())), "token_expired"));
+        assert_eq!(told(&ask("https://evil.id.test", &old).await), (401, None));
+        let new = text(&page.refresh().await.json::<Value>(), "access_token");
+        assert_eq!(page.post("sign-out", json!({})).await.status(), 204);
+        let revoked = ask(ORIGIN, &new).await;
+        assert_eq!((told(&revoked), revoked.code().as_str()), ((401, Some(ORIGIN.to_owned())), "signed_out"));
+        assert_eq!(told(&ask(ORIGIN, "no.token.atall").await), (401, None), "nobody knows for whom");
     }
 
     async fn all_other_sessions_end_at_once_and_this_one_stays(t: TestServer) {
