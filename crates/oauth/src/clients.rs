@@ -63,6 +63,18 @@ pub struct Client {
 }
 
 impl Client {
+    /// Whether this is the client as it is, or was, when something was issued to it under `epoch`.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if it has been voided since it was read: the node will hear of that in a moment, and must not call
+    /// bad meanwhile what was issued since.
+    pub(crate) fn knows_of(&self, epoch: i64) -> Result<(), Unavailable> {
+        if epoch <= self.epoch {
+            return Ok(());
+        }
+        Err(Unavailable::new("the client was voided, and this node has not heard of it yet"))
+    }
+
     /// `sub` of the client's own tokens: in a namespace of machines (A026).
     pub fn machine_subject(&self) -> String {
         claviger_kernel::ServiceAccountId::from_bytes(*self.id.as_bytes()).to_string()

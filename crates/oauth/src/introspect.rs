@@ -124,6 +124,9 @@ impl OAuth {
             Err(FamilyError::Unavailable(fault)) => return Err(fault),
             Err(reason) => return Ok(Err(reason.to_string())),
         };
+        if found.family.client == client.id {
+            client.knows_of(found.family.client_epoch)?;
+        }
         if found.family.client != client.id || found.family.client_epoch != client.epoch {
             return Ok(Err("issued to another client".to_owned()));
         }

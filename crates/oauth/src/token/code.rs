@@ -34,6 +34,9 @@ impl OAuth {
                 return Err(NO_GRANT);
             }
         };
+        if code.client == client.id {
+            client.knows_of(code.client_epoch)?;
+        }
         if let Err((refusal, why)) = fits(&code, client, request) {
             codes::burn(cx, &code, why).await?;
             return Err(refusal);

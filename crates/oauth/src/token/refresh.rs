@@ -35,6 +35,9 @@ impl OAuth {
                 Err(reason) => return self.not_taken(cx, client, reason).await,
             };
             // Before the token is judged: what another client holds of ours ends nothing (A081).
+            if found.family.client == client.id {
+                client.knows_of(found.family.client_epoch)?;
+            }
             if found.family.client != client.id || found.family.client_epoch != client.epoch {
                 refused(cx, &Event::new("refresh_refused", found.family.id).with("why", "another client"));
                 return Err(NO_GRANT);

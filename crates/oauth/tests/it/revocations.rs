@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use claviger_audit::{Cx, Event, Unit};
 use claviger_identity::users;
-use claviger_kernel::{Clock, ManualClock, Timestamp};
-use claviger_oauth::{Client, OAuth};
+use claviger_kernel::{Clock, ManualClock, Secret, Timestamp};
+use claviger_oauth::token::TokenRequest;
+use claviger_oauth::{Client, OAuth, PresentedClient, TokenError};
 use claviger_session::{Revocations, families, revocations, sessions};
 use claviger_storage::scratch::{self, Engine};
 use claviger_storage::{CommitError, Follower, both_engines};
 
-use super::house::House;
+use super::house::{House, SECRET, exchange_of};
 
 /// The service of a node that has just started: its views know what the rows tell, and nothing else.
 async fn started(house: &House) -> OAuth {
@@ -104,6 +105,39 @@ both_engines! {
         view.reload().await.unwrap();
         assert_eq!(set(&view), 1);
         assert!(house.oauth.userinfo(&house.cx, &token).await.is_err());
+    }
+
+    async fn what_was_issued_since_a_client_was_voided_is_put_off_by_a_node_that_has_not_heard_of_it(scratch) {
+        let house = House::open(scratch).await;
+        let app = house.client("app", |_| {}).await;
+        house.cx.db.keep_time(Arc::clone(&house.cx.clock));
+        house.cx.db.follow(house.oauth.follower());
+        house.cx.db.catch_up().await.unwrap();
+        // It keeps what it has read, and follows nothing.
+        let deaf = started(&house).await;
+        let presented = PresentedClient {
+            client_id: Some("app".to_owned()),
+            client_secret: Some(Secret::from(SECRET)),
+            ..PresentedClient::default()
+        };
+        deaf.authenticate(&house.cx, &presented).await.unwrap();
+        house.oauth.void_client(&house.cx, &app).await.unwrap();
+        let code = house.code("app", &[]).await;
+        let given = house.exchange("app", &house.code("app", &[]).await).await.unwrap().refresh_token.unwrap();
+        let client = deaf.authenticate(&house.cx, &presented).await.unwrap();
+        let refresh = TokenRequest {
+            grant_type: Some("refresh_token".to_owned()),
+            refresh_token: Some(given.clone()),
+            ..TokenRequest::default()
+        };
+        for request in [exchange_of(&code), refresh] {
+            let refusal = deaf.token(&house.cx, &client, &request).await.unwrap_err();
+            assert!(matches!(refusal, TokenError::Unavailable(_)), "{:?}: {refusal:?}", request.grant_type);
+        }
+        let refusal = deaf.introspect(&house.cx, &client, Some(&given)).await.unwrap_err();
+        assert!(matches!(refusal, TokenError::Unavailable(_)), "{refusal:?}");
+        house.exchange("app", &code).await.unwrap();
+        house.refresh("app", &given).await.unwrap();
     }
 
     async fn f21_an_entry_by_a_node_whose_clock_is_an_hour_slow_is_not_taken_for_an_old_one(scratch) {
