@@ -2,7 +2,7 @@
 
 use claviger_audit::{Cx, Event, Unit};
 use claviger_kernel::{Shard, Timestamp, Unavailable, UserId};
-use claviger_storage::args;
+use claviger_storage::{ColumnError, Row, args};
 use serde::{Deserialize, Serialize};
 
 pub(crate) mod claims;
@@ -28,6 +28,10 @@ impl Status {
             Self::Active => "active",
             Self::Disabled => "disabled",
         }
+    }
+
+    fn of(text: &str) -> Self {
+        if text == Self::Active.as_str() { Self::Active } else { Self::Disabled }
     }
 }
 
@@ -81,6 +85,41 @@ impl ActiveUser {
 }
 
 impl User {
+    /// The proof that the user may be signed in, if so.
+    pub fn active(&self) -> Option<ActiveUser> {
+        (self.status == Status::Active).then(|| ActiveUser {
+            id: self.id,
+            subject: self.subject.clone(),
+            epoch: self.epoch,
+        })
+    }
+}
+
+/// A user as a row of theirs shows them that is read together with its user: what of them decides whether the row counts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// The row.
+    pub id: UserId,
+    /// `sub`.
+    pub subject: String,
+    /// Whether the user may sign in.
+    pub status: Status,
+    /// The present epoch.
+    pub epoch: i64,
+}
+
+impl Standing {
+    /// Reads `id, subject, status, epoch` of `users`, the first of which stands in column `first`.
+    pub fn read(row: &Row<'_>, first: usize) -> Result<Self, ColumnError> {
+        let status: String = row.get(first + 2)?;
+        Ok(Self {
+            id: row.get(first)?,
+            subject: row.get(first + 1)?,
+            status: Status::of(&status),
+            epoch: row.get(first + 3)?,
+        })
+    }
+
     /// The proof that the user may be signed in, if so.
     pub fn active(&self) -> Option<ActiveUser> {
         (self.status == Status::Active).then(|| ActiveUser {

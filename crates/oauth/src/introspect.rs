@@ -142,7 +142,7 @@ impl OAuth {
             scope: Some(family.scope),
             client_id: Some(client.client_id.clone()),
             exp: Some(family.expires_at.seconds()),
-            sub: Some(family.subject),
+            sub: Some(family.user.subject),
             iss: Some(self.realm(cx)?.issuer.clone()),
             sid: family.session.map(|session| session.to_string()),
             auth_time: Some(family.authenticated_at.seconds()),

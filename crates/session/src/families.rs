@@ -10,6 +10,7 @@ use core::time::Duration;
 use claviger_audit::{Cx, Event, Unit};
 use claviger_crypto::base64url;
 use claviger_crypto::opaque::{self, Opaque, OpaqueKeys};
+use claviger_identity::users::Standing;
 use claviger_identity::{ActiveUser, users};
 use claviger_kernel::{ClientId, FamilyId, GrantId, Secret, SessionId, Timestamp, Unavailable, UserId, kind};
 use claviger_storage::args;
@@ -24,10 +25,8 @@ pub use rules::{Decision, RetryRule, decide};
 pub struct Family {
     /// The row; `fam` in access tokens.
     pub id: FamilyId,
-    /// Whose grant it is.
-    pub user: UserId,
-    /// `sub` of the user.
-    pub subject: String,
+    /// Whose grant it is, as they are now.
+    pub user: Standing,
     /// The user's epoch under which it was opened.
     pub user_epoch: i64,
     /// The client that holds the token.
@@ -64,8 +63,6 @@ pub struct Family {
     pub(crate) repeats: u32,
     pub(crate) idle_expires_at: Timestamp,
     pub(crate) revoked: bool,
-    pub(crate) user_epoch_now: i64,
-    pub(crate) user_active: bool,
 }
 
 /// What a new family is made of.
@@ -222,6 +219,8 @@ pub fn open(unit: &mut Unit, cx: &Cx, keys: &OpaqueKeys, new: &NewFamily<'_>) ->
 pub struct Presented {
     /// The family.
     pub family: Family,
+    /// Its user, who was active under the family's epoch when it was read.
+    pub user: ActiveUser,
     opaque: Opaque,
     decision: Decision,
     /// How often the token may be repeated.
@@ -249,7 +248,8 @@ impl Found {
         let Self { family, opaque } = self;
         let now = cx.db.shared_time(cx.now());
         let decision = decide(&family, opaque.generation(), &opaque.hash(), rule, now)?;
-        Ok(Presented { family, opaque, decision, most: rule.repeats })
+        let user = family.user.active().ok_or(FamilyError::Epoch)?;
+        Ok(Presented { family, user, opaque, decision, most: rule.repeats })
     }
 }
 
@@ -285,12 +285,11 @@ pub fn advance(
     keys: &OpaqueKeys,
     presented: &Presented,
     idle: Duration,
-    user: &ActiveUser,
     narrowed: Option<&str>,
 ) -> Option<Issued> {
     let family = &presented.family;
     let now = cx.db.shared_time(unit.now());
-    users::require_active(unit, user);
+    users::require_active(unit, &presented.user);
     match presented.decision {
         Decision::Rotate => {
             let nonce = cx.random::<16>();

@@ -89,7 +89,7 @@ impl<'a> Asking<'a> {
             None => None,
         };
         match family {
-            Some(family) => Ok(Self { user: family.user, session: family.session, by_cookie: true, door }),
+            Some(family) => Ok(Self { user: family.user.id, session: family.session, by_cookie: true, door }),
             None => Err(door.refuse(problems::signed_out())),
         }
     }

@@ -72,7 +72,7 @@ async fn signed_out(door: &Door<'_>, body: &SignOut) -> Result<Reply, Refusal> {
     if let Some(family) = &family {
         ended = family.session;
         match family.session {
-            Some(session) => match accounts.end_session(&door.cx, family.user, session, "signed out").await {
+            Some(session) => match accounts.end_session(&door.cx, family.user.id, session, "signed out").await {
                 Ok(()) | Err(EndError::Unknown) => {}
                 Err(EndError::Unavailable(fault)) => return Err(fault.into()),
             },

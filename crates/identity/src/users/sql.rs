@@ -37,7 +37,7 @@ pub(crate) fn user(row: &Row<'_>) -> Result<User, ColumnError> {
     Ok(User {
         id: row.get(0)?,
         subject: row.get(1)?,
-        status: if status == Status::Active.as_str() { Status::Active } else { Status::Disabled },
+        status: Status::of(&status),
         epoch: row.get(3)?,
         claims: Claims::from_json(&claims),
         created_at: row.get(5)?,

@@ -1,7 +1,6 @@
 //! Refreshing (RFC 6749 §6): a token family moves on by one, or repeats its last answer.
 
 use claviger_audit::{Cx, Event, refused};
-use claviger_identity::users;
 use claviger_session::families::{self, FamilyError, Presented, RetryRule};
 use claviger_storage::CommitError;
 use claviger_tenancy::Realm;
@@ -82,9 +81,6 @@ impl OAuth {
         // What the client may no longer ask for, it no longer gets.
         let scopes =
             narrowed(&granted, request.scope.as_deref())?.filtered(|scope| client.settings.scopes.contains(scope));
-        let user = users::by_id(cx, family.user).await.map_err(TokenError::from)?;
-        let active = user.as_ref().and_then(users::User::active).filter(|user| user.epoch() == family.user_epoch);
-        let Some(active) = active else { return Err(NO_GRANT.into()) };
         let keys = self.opaque(cx).map_err(TokenError::from)?;
         let mut unit =
             claviger_audit::unit(cx, Event::new("token_refreshed", family.id).with("repeat", !presented.first_use()));
@@ -92,9 +88,9 @@ impl OAuth {
         let idle = realm.settings.tokens.refresh_idle;
         let fewer = scopes.to_string();
         let fewer = (fewer != family.scope).then_some(fewer.as_str());
-        let issued = families::advance(&mut unit, cx, &keys, presented, idle, &active, fewer).ok_or(NO_GRANT)?;
+        let issued = families::advance(&mut unit, cx, &keys, presented, idle, fewer).ok_or(NO_GRANT)?;
         let for_user = ForUser {
-            user: &active,
+            user: &presented.user,
             scopes: &scopes,
             audience: &family.audience,
             session: family.session,

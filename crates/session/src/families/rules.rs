@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use claviger_identity::users::Status;
 use claviger_kernel::{Timestamp, constant_time_eq};
 
 use super::{Family, FamilyError, Reuse};
@@ -37,7 +38,7 @@ pub(super) fn alive(family: &Family, now: Timestamp) -> Result<(), FamilyError> 
     if family.revoked {
         return Err(FamilyError::Revoked);
     }
-    if !family.user_active || family.user_epoch != family.user_epoch_now {
+    if family.user.status != Status::Active || family.user.epoch != family.user_epoch {
         return Err(FamilyError::Epoch);
     }
     if now >= family.expires_at || now >= family.idle_expires_at {
@@ -69,7 +70,7 @@ pub fn decide(
         }
         _ => Err(FamilyError::Reused(Box::new(Reuse {
             family: family.id,
-            user: family.user,
+            user: family.user.id,
             device: family.device.clone(),
             presented: generation,
             current: family.generation,
@@ -79,6 +80,7 @@ pub fn decide(
 
 #[cfg(test)]
 mod tests {
+    use claviger_identity::users::Standing;
     use claviger_kernel::{ClientId, FamilyId, GrantId, UserId};
 
     use super::*;
@@ -87,13 +89,16 @@ mod tests {
     const CURRENT: [u8; 32] = [2; 32];
     const PARENT: [u8; 32] = [1; 32];
 
+    fn user(status: Status, epoch: i64) -> Standing {
+        Standing { id: UserId::from_bytes([8; 16]), subject: String::new(), status, epoch }
+    }
+
     /// A family whose token was replaced for the second time 10 s ago.
     fn family() -> Family {
         let ended = NOW.plus(Duration::from_hours(1));
         Family {
             id: FamilyId::from_bytes([7; 16]),
-            user: UserId::from_bytes([8; 16]),
-            subject: String::new(),
+            user: user(Status::Active, 3),
             user_epoch: 3,
             client: ClientId::from_bytes([9; 16]),
             client_epoch: 0,
@@ -116,8 +121,6 @@ mod tests {
             repeats: 0,
             idle_expires_at: ended,
             revoked: false,
-            user_epoch_now: 3,
-            user_active: true,
         }
     }
 
@@ -127,7 +130,7 @@ mod tests {
 
     fn reused(presented: u32) -> Result<Decision, FamilyError> {
         let Family { id: family, user, device, generation: current, .. } = family();
-        Err(FamilyError::Reused(Box::new(Reuse { family, user, device, presented, current })))
+        Err(FamilyError::Reused(Box::new(Reuse { family, user: user.id, device, presented, current })))
     }
 
     #[test]
@@ -166,8 +169,8 @@ mod tests {
     fn what_is_over_is_not_stolen() {
         for (over, error) in [
             (Family { revoked: true, ..family() }, FamilyError::Revoked),
-            (Family { user_active: false, ..family() }, FamilyError::Epoch),
-            (Family { user_epoch_now: 4, ..family() }, FamilyError::Epoch),
+            (Family { user: user(Status::Disabled, 3), ..family() }, FamilyError::Epoch),
+            (Family { user: user(Status::Active, 4), ..family() }, FamilyError::Epoch),
             (Family { expires_at: NOW, ..family() }, FamilyError::Expired),
             (Family { idle_expires_at: NOW, ..family() }, FamilyError::Expired),
         ] {

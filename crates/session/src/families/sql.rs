@@ -1,5 +1,6 @@
 //! Statements and readers of token families.
 
+use claviger_identity::users::Standing;
 use claviger_storage::{ColumnError, Row};
 
 use super::{Family, Held};
@@ -11,10 +12,10 @@ claviger_storage::statements! {
         rotation_key, repeats, device, created_at, used_at, idle_expires_at, expires_at) \
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, $15, $16, $17, 0, $18, $19, $19, $20, $21)";
     /// A family beside its user's present state.
-    pub(super) BY_ID: "select f.id, f.user_id, u.subject, f.user_epoch, f.client_id, f.client_epoch, f.grant_id, \
-        f.session_id, f.audience, f.scope, f.nonce_claim, f.acr, f.amr, f.authenticated_at, f.generation, f.secret_hash, \
-        f.parent_hash, f.rotation_nonce, f.rotation_key, f.parent_used_at, f.repeats, f.idle_expires_at, f.expires_at, \
-        f.revoked_at, u.epoch, u.status, f.device from token_families f \
+    pub(super) BY_ID: "select u.id, u.subject, u.status, u.epoch, f.id, f.user_epoch, f.client_id, f.client_epoch, \
+        f.grant_id, f.session_id, f.audience, f.scope, f.nonce_claim, f.acr, f.amr, f.authenticated_at, f.generation, \
+        f.secret_hash, f.parent_hash, f.rotation_nonce, f.rotation_key, f.parent_used_at, f.repeats, f.idle_expires_at, \
+        f.expires_at, f.revoked_at, f.device from token_families f \
         join users u on u.realm_id = f.realm_id and u.id = f.user_id where f.realm_id = $1 and f.id = $2";
     /// What lives of a user's.
     pub(super) OF_USER: "select id, client_id, grant_id, session_id, scope, device, created_at, used_at, expires_at \
@@ -49,35 +50,31 @@ claviger_storage::statements! {
 }
 
 pub(super) fn family(row: &Row<'_>) -> Result<Family, ColumnError> {
-    let revoked: Option<i64> = row.get(23)?;
-    let status: String = row.get(25)?;
+    let revoked: Option<i64> = row.get(25)?;
     Ok(Family {
-        id: row.get(0)?,
-        user: row.get(1)?,
-        subject: row.get(2)?,
-        user_epoch: row.get(3)?,
-        client: row.get(4)?,
-        client_epoch: row.get(5)?,
-        grant: row.get(6)?,
-        session: row.get(7)?,
-        audience: row.get(8)?,
-        scope: row.get(9)?,
-        nonce: row.get(10)?,
-        acr: row.get(11)?,
-        amr: row.get(12)?,
-        authenticated_at: row.get(13)?,
-        generation: row.get(14)?,
-        secret_hash: row.get(15)?,
-        parent_hash: row.get(16)?,
-        rotation_nonce: row.get(17)?,
-        rotation_key: row.get(18)?,
-        parent_used_at: row.get(19)?,
-        repeats: row.get(20)?,
-        idle_expires_at: row.get(21)?,
-        expires_at: row.get(22)?,
+        user: Standing::read(row, 0)?,
+        id: row.get(4)?,
+        user_epoch: row.get(5)?,
+        client: row.get(6)?,
+        client_epoch: row.get(7)?,
+        grant: row.get(8)?,
+        session: row.get(9)?,
+        audience: row.get(10)?,
+        scope: row.get(11)?,
+        nonce: row.get(12)?,
+        acr: row.get(13)?,
+        amr: row.get(14)?,
+        authenticated_at: row.get(15)?,
+        generation: row.get(16)?,
+        secret_hash: row.get(17)?,
+        parent_hash: row.get(18)?,
+        rotation_nonce: row.get(19)?,
+        rotation_key: row.get(20)?,
+        parent_used_at: row.get(21)?,
+        repeats: row.get(22)?,
+        idle_expires_at: row.get(23)?,
+        expires_at: row.get(24)?,
         revoked: revoked.is_some(),
-        user_epoch_now: row.get(24)?,
-        user_active: status == "active",
         device: row.get(26)?,
     })
 }
