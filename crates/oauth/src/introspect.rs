@@ -84,31 +84,30 @@ impl OAuth {
         client: &Client,
         token: &str,
     ) -> Result<Result<Introspection, String>, Unavailable> {
-        let verified = match self.own_access_token(cx, token, Duration::ZERO).await? {
-            Ok(verified) => verified,
+        let claims = match self.own_access_token(cx, token, Duration::ZERO).await? {
+            Ok(verified) => verified.into_claims(),
             Err(reason) => return Ok(Err(reason.to_string())),
         };
-        let claims = verified.claims();
         let its_own = claims.client_id.as_deref() == Some(&client.client_id);
         if !its_own && !claims.aud.iter().any(|audience| client.settings.introspects.contains(audience)) {
             return Ok(Err("neither issued to this client nor for an API of its".to_owned()));
         }
         Ok(Ok(Introspection {
             active: true,
-            scope: claims.scope.clone(),
-            client_id: claims.client_id.clone(),
+            scope: claims.scope,
+            client_id: claims.client_id,
             token_type: Some("Bearer"),
             exp: Some(claims.exp.seconds()),
             iat: Some(claims.iat.seconds()),
             nbf: claims.nbf.map(Timestamp::seconds),
-            sub: claims.sub.clone(),
-            aud: claims.aud.first().cloned(),
-            iss: Some(claims.iss.clone()),
-            jti: claims.jti.clone(),
-            sid: claims.sid.clone(),
+            sub: claims.sub,
+            aud: claims.aud.into_iter().next(),
+            iss: Some(claims.iss),
+            jti: claims.jti,
+            sid: claims.sid,
             auth_time: claims.auth_time.map(Timestamp::seconds),
-            acr: claims.acr.clone(),
-            cnf: claims.cnf.clone(),
+            acr: claims.acr,
+            cnf: claims.cnf,
         }))
     }
 

@@ -30,6 +30,11 @@ impl VerifiedToken {
     pub const fn claims(&self) -> &Claims {
         &self.claims
     }
+
+    /// The same, for whoever tells them further.
+    pub fn into_claims(self) -> Claims {
+        self.claims
+    }
 }
 
 /// An expectation must name an audience: a verifier that accepts tokens meant for anybody accepts stolen ones (A061).
