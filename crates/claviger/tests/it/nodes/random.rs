@@ -58,7 +58,8 @@ async fn set_up() -> (World, Vec<Somebody>) {
     let redis = ScratchRedis::take().await;
     // One of them is told nothing by the others, and tells them nothing.
     let own = [vec![], vec![], vec![("CLAVIGER_DATABASE__NOTIFY", "false")]];
-    let nodes = Nodes::start_each(&[("CLAVIGER_EPHEMERAL__URL", redis.url().expose())], &own).await;
+    let (to_redis, url) = redis.linked().await;
+    let nodes = Nodes::start_each(&[("CLAVIGER_EPHEMERAL__URL", url.expose())], &own).await;
     let settings = json!({ "settings": {
         "tokens": { "access": "15m", "refresh_retry_window": "60s", "refresh_retries": 100 },
         "keys": { "rotation": "30s", "publish_ahead": "2s", "jwks_max_age": "1s" },
@@ -75,7 +76,7 @@ async fn set_up() -> (World, Vec<Somebody>) {
         let secretive = nodes.confidential_app(number % NODES).await;
         people.push(Somebody::new(user, [own, shared.clone()], secretive));
     }
-    let world = World::new(nodes, redis).await;
+    let world = World::new(nodes, redis, to_redis).await;
     world.age().await;
     (world, people)
 }
@@ -88,9 +89,15 @@ async fn offline(nodes: &Nodes, app: &App) {
 
 async fn round(world: &World, graves: &Graves, people: &mut [Somebody], round: &Round) {
     let (trouble, dice) = round.trouble;
-    if trouble == Trouble::Restore {
+    if matches!(trouble, Trouble::Restore | Trouble::PutBack) {
         let lost = people[PEOPLE].give_up(world, dice).await;
-        world.restore(lost[0].token()).await;
+        // The cluster of all tests stays as it is.
+        let shared = world.home.lock().is_none();
+        if trouble == Trouble::Restore || shared {
+            world.restore(lost[0].token()).await;
+        } else {
+            world.put_back(lost[0].token()).await;
+        }
         graves.bury(world, "a token was revoked where the database was restored", None, lost).await;
         // While these nodes are those that have lived through it: whoever starts knows everything.
         pass(EVERYWHERE).await;
@@ -98,13 +105,13 @@ async fn round(world: &World, graves: &Graves, people: &mut [Somebody], round: &
     }
     let (over, told) = watch::channel(false);
     let (acting, bystander) = people.split_at_mut(PEOPLE);
-    let unseen = bystander[0].new_tokens(world, dice);
+    let meanwhile = bystander[0].stands_by(world, trouble, dice);
     let everybody = async {
         let acts = acting.iter_mut().zip(&round.acts);
         join_all(acts.map(|(somebody, (act, dice))| somebody.act(world, graves, *act, *dice))).await;
         over.send_replace(true);
     };
-    tokio::join!(everybody, trouble::make(world, trouble, dice, told, unseen));
+    tokio::join!(everybody, trouble::make(world, trouble, dice, told, meanwhile));
     graves.visit(world).await;
     join_all(people.iter().map(|somebody| somebody.is_accepted(world, dice.of(3, NODES)))).await;
 }

@@ -59,7 +59,7 @@ impl Cluster {
             program(&shared, line, &format!("cat >> {folder}/cluster/postgresql.conf")).await;
         }
         program(&shared, &format!("*:*:*:{user}:{password}"), &format!("umask 077; cat > {folder}/pass")).await;
-        program(&shared, "", &format!("{programs}/pg_ctl start --wait --timeout=300 {}", cluster.named())).await;
+        program(&shared, "", &format!("exec {programs}/pg_ctl start --wait --timeout=300 {}", cluster.named())).await;
         // A test that is killed leaves nothing running.
         let guard = format!(
             "setsid sh -c \"while [ -d /proc/{process} ] && [ -d {folder} ]; do sleep 1; done; {}\" \
@@ -68,6 +68,28 @@ impl Cluster {
         );
         program(&shared, "", &guard).await;
         cluster
+    }
+
+    /// Copies the cluster's files; it stands still meanwhile.
+    pub(super) async fn copy(&self) {
+        let Self { folder, programs, .. } = self;
+        let named = self.named();
+        let script = format!(
+            "{programs}/pg_ctl stop --wait --mode=fast {named} && cp -a {folder}/cluster {folder}/copy && \
+             exec {programs}/pg_ctl start --wait --timeout=300 {named}"
+        );
+        program(&connected(&Self::shared(), "postgres").await, "", &script).await;
+    }
+
+    /// Has the copy take the cluster's place.
+    pub(super) async fn put_back(&self) {
+        let Self { folder, programs, .. } = self;
+        let named = self.named();
+        let script = format!(
+            "{programs}/pg_ctl stop --wait --mode=immediate {named} && rm -rf {folder}/cluster && \
+             mv {folder}/copy {folder}/cluster && exec {programs}/pg_ctl start --wait --timeout=300 {named}"
+        );
+        program(&connected(&Self::shared(), "postgres").await, "", &script).await;
     }
 
     fn named(&self) -> String {

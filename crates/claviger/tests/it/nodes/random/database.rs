@@ -109,9 +109,7 @@ impl World {
     pub(super) async fn restore(&self, revoked: &str) {
         let cluster = Cluster::start().await;
         let _moves = self.moving.write().await;
-        for node in 0..NODES {
-            self.part(node, Way::Cut);
-        }
+        self.part_all();
         *self.held.lock() = None;
         let old = self.home();
         let owner = connected(&old, "postgres").await;
@@ -123,10 +121,7 @@ impl World {
         let left = self.home.lock().replace(cluster);
         let after = self.transactions().await;
         assert!(after + AGE / 2 < before, "a cluster of {after} transactions after one of {before}");
-        let restored = self.owner().await;
-        let entry = Entry::of(revoked);
-        run(&restored, &entry.row()).await;
-        run(&restored, &entry.change()).await;
+        self.write(revoked).await;
         for node in 0..NODES {
             self.nodes.link(node).lead_to(place.clone());
         }
@@ -135,6 +130,43 @@ impl World {
             left.end().await;
         }
         self.age().await;
+    }
+
+    /// Puts the cluster's files back to a moment after which nothing was promised, but much was seen by nodes. Of a token
+    /// that is revoked after that they know nothing. The cluster is not the one that the tests share.
+    pub(super) async fn put_back(&self, revoked: &str) {
+        let _moves = self.moving.write().await;
+        let cluster = self.home.lock().take().expect("a cluster of our own");
+        let everybody = || join_all((0..NODES).map(|node| self.heal(node)));
+        *self.held.lock() = None;
+        self.part_all();
+        cluster.copy().await;
+        *self.home.lock() = Some(cluster);
+        everybody().await;
+        self.age().await;
+        everybody().await;
+        self.part_all();
+        let before = self.transactions().await;
+        let cluster = self.home.lock().take().expect("a cluster of our own");
+        cluster.put_back().await;
+        *self.home.lock() = Some(cluster);
+        let after = self.transactions().await;
+        assert!(after + AGE / 2 < before, "a cluster of {after} transactions in place of one of {before}");
+        self.write(revoked).await;
+        everybody().await;
+    }
+
+    fn part_all(&self) {
+        for node in 0..NODES {
+            self.part(node, Way::Cut);
+        }
+    }
+
+    /// Writes a revocation as a node does.
+    async fn write(&self, revoked: &str) {
+        let (owner, entry) = (self.owner().await, Entry::of(revoked));
+        run(&owner, &entry.row()).await;
+        run(&owner, &entry.change()).await;
     }
 
     /// How many transactions the cluster has seen.

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
 use super::checks::{Bearer, Graves, Verdict};
-use super::plan::{Act, Dice};
+use super::plan::{Act, Dice, Trouble};
 use super::world::{NODES, PERSISTENCE, Reply, World, breathe};
 use crate::it::nodes::people::{App, CALLBACK, CHALLENGE, PASSWORD, Person, Tokens, User, code_in};
 use crate::it::nodes::wire::{Answer, Ask, claims};
@@ -244,8 +244,11 @@ impl Somebody {
         self.redeemed(world, dice).await;
     }
 
-    /// New tokens, by whatever way there is.
-    pub(super) async fn new_tokens(&mut self, world: &World, dice: Dice) {
+    /// What the bystander does while something is wrong.
+    pub(super) async fn stands_by(&mut self, world: &World, trouble: Trouble, dice: Dice) {
+        if trouble == Trouble::Away {
+            return self.sign_in_twice(world, dice).await;
+        }
         if self.devices.is_empty() { self.get_tokens(world, dice).await } else { self.refresh(world, dice).await }
     }
 

@@ -85,6 +85,8 @@ pub(super) enum Trouble {
     Silence,
     /// Redis forgets everything.
     Flush,
+    /// Nobody reaches Redis.
+    Away,
     /// A transaction that has nothing to do with us stays open for some rounds.
     Hold,
     /// A key is replaced.
@@ -93,19 +95,23 @@ pub(super) enum Trouble {
     RotateUnseen,
     /// The database is restored elsewhere, where the numbers of transactions begin anew.
     Restore,
+    /// The files of the database's cluster are put back to an earlier moment.
+    PutBack,
 }
 
-const TROUBLES: [(Trouble, usize); 10] = [
-    (Trouble::Nothing, 4),
+const TROUBLES: [(Trouble, usize); 12] = [
+    (Trouble::Nothing, 2),
     (Trouble::Kill, 6),
     (Trouble::KillAll, 1),
     (Trouble::Cut, 3),
     (Trouble::Silence, 1),
     (Trouble::Flush, 2),
+    (Trouble::Away, 1),
     (Trouble::Hold, 2),
     (Trouble::Rotate, 3),
     (Trouble::RotateUnseen, 1),
     (Trouble::Restore, 1),
+    (Trouble::PutBack, 1),
 ];
 
 /// Chance for one act: which node, which family, and so on.

@@ -18,14 +18,14 @@ const UNSEEN: Duration = Duration::from_millis(2_500);
 /// At most so many requests are sent before it begins.
 const FIRST: usize = 12;
 
-/// Makes trouble somewhere in a round; `over` says when everybody has done what they wanted. `unseen` is what somebody
-/// does after a key was replaced that one node has not seen.
+/// Makes trouble somewhere in a round; `over` says when everybody has done what they wanted. `meanwhile` is what
+/// somebody does while it lasts.
 pub(super) async fn make(
     world: &World,
     trouble: Trouble,
     dice: Dice,
     mut over: watch::Receiver<bool>,
-    unseen: impl Future<Output = ()>,
+    meanwhile: impl Future<Output = ()>,
 ) {
     tokio::select! {
         () = world.after_requests(dice.of(0, FIRST)) => {}
@@ -34,7 +34,7 @@ pub(super) async fn make(
     let node = dice.of(1, NODES);
     world.note(format!("trouble: {trouble:?} at {node}"));
     match trouble {
-        Trouble::Nothing | Trouble::Restore => {}
+        Trouble::Nothing | Trouble::Restore | Trouble::PutBack => {}
         Trouble::Kill => world.kill(node).await,
         Trouble::KillAll => drop(join_all((0..NODES).map(|node| world.kill(node))).await),
         Trouble::Cut | Trouble::Silence => {
@@ -43,6 +43,12 @@ pub(super) async fn make(
             world.heal(node).await;
         }
         Trouble::Flush => world.redis.flush().await,
+        Trouble::Away => {
+            world.to_redis.set(if dice.of(2, 2) == 0 { Way::Cut } else { Way::Silent });
+            let _ = over.wait_for(|over| *over).await;
+            meanwhile.await;
+            world.to_redis.set(Way::Open);
+        }
         Trouble::Hold => world.hold().await,
         Trouble::RotateUnseen => {
             world.part(node, Way::Cut);
@@ -52,7 +58,7 @@ pub(super) async fn make(
                 rotate(world, (node + 1) % NODES, "es256").await;
                 breathe().await;
             }
-            unseen.await;
+            meanwhile.await;
             world.heal(node).await;
         }
         Trouble::Rotate => {

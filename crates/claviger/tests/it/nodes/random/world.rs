@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use claviger_crypto::base64url;
-use claviger_storage::scratch::{ScratchRedis, Way};
+use claviger_storage::scratch::{Link, ScratchRedis, Way};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, RwLock};
 use tokio::time::{Instant, timeout};
@@ -32,6 +32,8 @@ const TOLD: usize = 60;
 pub(super) struct World {
     pub(super) nodes: Nodes,
     pub(super) redis: ScratchRedis,
+    /// The way of all nodes to it.
+    pub(super) to_redis: Link,
     /// From when on each node must know what was revoked a second before; nothing while it is cut off.
     well: Mutex<[Option<Instant>; NODES]>,
     /// Since when a node has been cut off.
@@ -59,7 +61,7 @@ pub(super) struct Reply {
 }
 
 impl World {
-    pub(super) async fn new(nodes: Nodes, redis: ScratchRedis) -> Self {
+    pub(super) async fn new(nodes: Nodes, redis: ScratchRedis, to_redis: Link) -> Self {
         let owner = nodes.scratch().database().expect("PostgreSQL").owner().await.expect("the cluster answers");
         let database = asked(&owner, "select current_database()").await.remove(0);
         Self {
@@ -67,6 +69,7 @@ impl World {
             home: Mutex::default(),
             nodes,
             redis,
+            to_redis,
             well: Mutex::new([Some(Instant::now()); NODES]),
             parted: Mutex::default(),
             held: Mutex::default(),
