@@ -1,5 +1,7 @@
 //! Audit events: a name in the past tense, the thing it happened to, and fields that explain it. Never a secret.
 
+use std::borrow::Cow;
+
 use claviger_kernel::{Id, Timestamp, kind};
 use serde_json::{Map, Value};
 
@@ -71,11 +73,32 @@ pub fn refused(cx: &Cx, event: &Event) {
     tracing::warn!(
         target: "claviger::security",
         event = event.name,
-        subject = %event.subject,
+        subject = %shown(&event.subject),
         realm = %cx.caller.realm,
         actor = %cx.caller.actor,
         request = %request,
         fields,
         "refused"
     );
+}
+
+/// The most characters of a subject in a log line.
+const LONGEST: usize = 200;
+
+/// A subject as a log line shows it. A client may have chosen it, and shall not end the line or move a terminal's cursor
+/// (A201).
+fn shown(subject: &str) -> Cow<'_, str> {
+    let harmless = |letter: char| !letter.is_control() && !matches!(letter, '\u{2028}' | '\u{2029}');
+    if subject.len() <= LONGEST && subject.chars().all(harmless) {
+        return Cow::Borrowed(subject);
+    }
+    let mut text = String::new();
+    for letter in subject.chars().take(LONGEST) {
+        if harmless(letter) {
+            text.push(letter);
+        } else {
+            text.extend(letter.escape_unicode());
+        }
+    }
+    Cow::Owned(text)
 }

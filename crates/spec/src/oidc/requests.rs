@@ -300,4 +300,21 @@ tests! {
         let page = ask(&mut t.browser(), &app(&t).await, &[("login_hint", "ada+x@example.com")]).await;
         assert_eq!(page.form("sign-in").value("email"), Some("ada+x@example.com"));
     }
+
+    async fn a201_what_a_client_calls_itself_cannot_shape_a_log_line(t: TestServer) {
+        let hostile = "x\r\n2026-11-21T00:00:00Z  INFO forged \u{1b}[31m \u{9b}2J \u{85} \u{2028} end";
+        let endless = "long".repeat(2_000);
+        let client = t.client_at(peer("192.0.2.7"));
+        for path in ["/oauth2/authorize", "/oauth2/logout", "/oauth2/token"] {
+            for name in [hostile, &endless] {
+                let fields = [("client_id", name), ("post_logout_redirect_uri", "https://evil.tld/")];
+                let (_, log) = logged(client.post_form(path, &fields)).await;
+                let lines: Vec<&str> = log.lines().filter(|line| line.contains("claviger::security")).collect();
+                assert!(matches!(lines[..], [line] if line.len() < 2_000), "{path}: {log}");
+                assert!(lines[0].contains(&name[..1]) && !log.contains("\n2026-11-21T00:00:00Z"), "{path}: {log}");
+                let moves = |letter: char| letter != '\n' && (letter.is_control() || letter == '\u{2028}');
+                assert!(!log.contains(moves), "{path}: {log:?}");
+            }
+        }
+    }
 }
