@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use claviger_kernel::{RealmId, Unavailable};
 use claviger_storage::scratch::{Engine, Scratch};
-use claviger_storage::{Change, Follower, Store, both_engines};
+use claviger_storage::{Change, CommitError, Follower, Store, both_engines};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -15,6 +15,7 @@ struct Seen {
     subjects: Mutex<Vec<String>>,
     reloads: AtomicUsize,
     refuses: AtomicBool,
+    away: AtomicBool,
     told: Notify,
 }
 
@@ -25,7 +26,7 @@ impl Follower for Seen {
     }
 
     async fn apply(&self, changes: &[Change]) -> Result<(), Unavailable> {
-        if self.refuses.swap(false, Ordering::SeqCst) {
+        if self.refuses.swap(false, Ordering::SeqCst) || self.away.load(Ordering::SeqCst) {
             return Err(Unavailable::new("not now"));
         }
         let text = |change: &Change| String::from_utf8(change.subject.clone()).expect("a text");
@@ -35,6 +36,9 @@ impl Follower for Seen {
     }
 
     async fn reload(&self) -> Result<(), Unavailable> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(Unavailable::new("not now"));
+        }
         self.reloads.fetch_add(1, Ordering::SeqCst);
         self.told.notify_one();
         Ok(())
@@ -83,6 +87,18 @@ both_engines! {
         scratch.store.commit(change(&scratch, "b")).await.unwrap();
         assert_eq!(seen.taken(), ["b"]);
         assert_eq!(seen.reloads(), 2);
+    }
+
+    async fn what_a_follower_can_neither_take_nor_load_is_not_acknowledged(scratch) {
+        let seen = followed(&scratch.store).await;
+        seen.away.store(true, Ordering::SeqCst);
+        let refused = scratch.store.commit(change(&scratch, "a")).await;
+        assert!(matches!(refused, Err(CommitError::Unavailable(_))), "{refused:?}");
+        seen.away.store(false, Ordering::SeqCst);
+        scratch.store.catch_up().await.unwrap();
+        assert_eq!(seen.reloads(), 2, "what was committed all the same is loaded with everything");
+        scratch.store.commit(change(&scratch, "b")).await.unwrap();
+        assert_eq!(seen.taken(), ["b"]);
     }
 
     async fn what_was_committed_before_a_follower_came_is_loaded_and_not_told(scratch) {
