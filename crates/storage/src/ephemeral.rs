@@ -17,6 +17,7 @@ use self::turn::Turns;
 use crate::{OpenError, Store};
 
 pub(crate) use self::database::sql;
+pub(crate) use self::redis::Patience;
 pub(crate) use self::turn::sql as turn_sql;
 
 /// Short-lived values by realm, kind and key; each has an expiry, after which it does not exist.
@@ -71,9 +72,19 @@ impl Ephemeral {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, OpenError> {
+        Self::on_redis_with(Patience::ORDINARY, url, store, clock, entropy).await
+    }
+
+    pub(crate) async fn on_redis_with(
+        patience: Patience,
+        url: &Secret<String>,
+        store: Store,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, OpenError> {
         let database = Database { store, clock, entropy };
         let turns = Arc::new(Turns::new(database.clone()));
-        let redis = Redis::open(url, Arc::clone(&turns)).await?;
+        let redis = Redis::open(url, Arc::clone(&turns), patience).await?;
         Ok(Self { database, redis: Some(Arc::new(OnRedis { redis, turns })) })
     }
 

@@ -26,16 +26,31 @@ use super::Slot;
 use super::turn::Turns;
 use crate::OpenError;
 
-/// How long an operation may take.
-const OPERATION: Duration = Duration::from_millis(40);
-/// And then: on a busy machine it may be we who were away, and what has arrived meanwhile counts.
+/// What an operation has beyond its time: on a busy machine it may be we who were away, and what has arrived meanwhile
+/// counts.
 const GRACE: Duration = Duration::from_millis(10);
-/// How long requests wait for the first attempt to replace a lost connection.
-const REPLACE: Duration = Duration::from_millis(50);
-/// How long any further attempt to connect may take; nobody waits for it.
-const CONNECT: Duration = Duration::from_secs(1);
 /// The longest pause between attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// For how long Redis is waited for. Tests of what it holds wait for longer than a server may.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// An operation, before the grace.
+    pub(crate) operation: Duration,
+    /// How long requests wait for the first attempt to replace a lost connection.
+    pub(crate) replace: Duration,
+    /// How long any further attempt to connect may take; nobody waits for it.
+    pub(crate) connect: Duration,
+}
+
+impl Patience {
+    /// A server's: 50 ms with the grace (F40).
+    pub(crate) const ORDINARY: Self = Self {
+        operation: Duration::from_millis(40),
+        replace: Duration::from_millis(50),
+        connect: Duration::from_secs(1),
+    };
+}
 
 /// Why Redis did not do it.
 #[derive(Debug)]
@@ -52,6 +67,7 @@ pub(super) enum RedisFault {
 pub(super) struct Redis {
     place: Arc<Place>,
     clock: Arc<dyn claviger_kernel::Clock>,
+    patience: Patience,
     task: JoinHandle<()>,
 }
 
@@ -86,16 +102,16 @@ type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Redis {
     /// Reads the address and makes one attempt to connect; the loop goes on from there.
-    pub(super) async fn open(url: &Secret<String>, turns: Arc<Turns>) -> Result<Self, OpenError> {
+    pub(super) async fn open(url: &Secret<String>, turns: Arc<Turns>, patience: Patience) -> Result<Self, OpenError> {
         let endpoint = Endpoint::parse(url)?;
         let clock = Arc::clone(&turns.database.clock);
         let place = Arc::new(Place { state: watch::channel(State::Connecting).0 });
-        let first = endpoint.connect_within(CONNECT, &turns).await;
+        let first = endpoint.connect_within(patience.connect, &turns).await;
         if let Ok((live, _)) = &first {
             place.set(State::Live(live.clone()));
         }
-        let task = tokio::spawn(keep(Arc::clone(&place), endpoint, turns, first));
-        Ok(Self { place, clock, task })
+        let task = tokio::spawn(keep(Arc::clone(&place), endpoint, turns, patience, first));
+        Ok(Self { place, clock, patience, task })
     }
 
     pub(super) fn answers(&self) -> Result<(), Unavailable> {
@@ -156,10 +172,11 @@ impl Redis {
         let mut connection = live.connection.clone();
         let before = live.state.answers.load(Ordering::Relaxed);
         let mut asked = pin!(command.query_async(&mut connection));
-        let mut answer = timeout(OPERATION, asked.as_mut()).await;
+        let mut answer = timeout(self.patience.operation, asked.as_mut()).await;
         if answer.is_err() {
             answer = timeout(GRACE, asked).await;
         }
+        let late = || format!("no answer within {} ms", (self.patience.operation + GRACE).as_millis());
         match answer {
             Ok(Ok(answer)) => {
                 live.state.answers.fetch_add(1, Ordering::Relaxed);
@@ -168,9 +185,9 @@ impl Redis {
             Ok(Err(error)) => Err(self.lost(live, &error.to_string())),
             // Others have been answered meanwhile: it is not Redis that hangs.
             Err(_) if live.state.answers.load(Ordering::Relaxed) != before => {
-                Err(RedisFault::Unknown(Unavailable::new("Redis: no answer within 50 ms")))
+                Err(RedisFault::Unknown(Unavailable::new(format!("Redis: {}", late()))))
             }
-            Err(_) => Err(self.lost(live, "no answer within 50 ms")),
+            Err(_) => Err(self.lost(live, &late())),
         }
     }
 
@@ -225,7 +242,13 @@ impl Place {
 }
 
 /// Keeps a connection in `place` for as long as it is let.
-async fn keep(place: Arc<Place>, endpoint: Endpoint, turns: Arc<Turns>, mut attempt: Result<(Live, Driver), String>) {
+async fn keep(
+    place: Arc<Place>,
+    endpoint: Endpoint,
+    turns: Arc<Turns>,
+    patience: Patience,
+    mut attempt: Result<(Live, Driver), String>,
+) {
     let mut failures: u32 = 0;
     loop {
         let why = match attempt {
@@ -239,7 +262,7 @@ async fn keep(place: Arc<Place>, endpoint: Endpoint, turns: Arc<Turns>, mut atte
                 // A connection that served nobody proves nothing: one that is lost at once must not be asked for at once.
                 if live.state.answers.load(Ordering::Relaxed) > 0 {
                     failures = 0;
-                    attempt = endpoint.connect_within(REPLACE, &turns).await;
+                    attempt = endpoint.connect_within(patience.replace, &turns).await;
                     continue;
                 }
                 "connections are lost as soon as they are made".to_owned()
@@ -255,7 +278,7 @@ async fn keep(place: Arc<Place>, endpoint: Endpoint, turns: Arc<Turns>, mut atte
             tracing::debug!(reason = fault.reason(), "the database cannot stand in for Redis either");
         }
         crate::postgres::pause(jittered(failures, &*turns.database.entropy)).await;
-        attempt = endpoint.connect_within(CONNECT, &turns).await;
+        attempt = endpoint.connect_within(patience.connect, &turns).await;
     }
 }
 

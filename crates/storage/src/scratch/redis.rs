@@ -1,14 +1,19 @@
 //! A Redis database of one test on the server that `CLAVIGER_TEST_REDIS` names.
 
+use core::time::Duration;
+
 use claviger_kernel::Secret;
 use redis::aio::MultiplexedConnection;
 
 use super::{Link, Scratch};
 use crate::Ephemeral;
+use crate::ephemeral::Patience;
 
 const VARIABLE: &str = "CLAVIGER_TEST_REDIS";
 /// Under this name the server's first database says how many databases have been given out.
 const GIVEN: &str = "claviger:scratch";
+/// How long a test waits for a Redis that answers.
+const LONG: Duration = Duration::from_secs(30);
 
 /// An empty Redis database. Another test takes it when all the others have been taken.
 #[derive(Debug)]
@@ -52,12 +57,23 @@ impl ScratchRedis {
         (link, Secret::new(through))
     }
 
-    /// Short-lived state of a node whose database is that of `scratch`.
+    /// Short-lived state of a node whose database is that of `scratch`. It waits for Redis for as long as a busy machine
+    /// may take: what a test finds must not hang on milliseconds.
     ///
     /// # Panics
     /// If the address is refused.
     pub async fn ephemeral(&self, scratch: &Scratch, url: &Secret<String>) -> Ephemeral {
-        let opened = Ephemeral::on_redis(url, scratch.store.clone(), scratch.clock(), scratch.entropy()).await;
+        self.ephemeral_within(LONG, scratch, url).await
+    }
+
+    /// The same, waiting no longer than `span` for an answer: for a Redis that will not give one.
+    ///
+    /// # Panics
+    /// If the address is refused.
+    pub async fn ephemeral_within(&self, span: Duration, scratch: &Scratch, url: &Secret<String>) -> Ephemeral {
+        let patience = Patience { operation: span, replace: span, connect: LONG };
+        let (store, clock, entropy) = (scratch.store.clone(), scratch.clock(), scratch.entropy());
+        let opened = Ephemeral::on_redis_with(patience, url, store, clock, entropy).await;
         opened.expect("the address can be used")
     }
 

@@ -13,6 +13,11 @@ use tokio::time::timeout;
 
 use super::{MINUTE, soon};
 
+/// How long a Redis that answers is waited for, and any fact, on a machine that has much else to do.
+const LONG: Duration = Duration::from_mins(1);
+/// How long one that does not: hundreds of such waits would show.
+const SHORT: Duration = Duration::from_secs(2);
+
 /// Two nodes, each with a way of its own to one Redis.
 struct Cluster {
     redis: ScratchRedis,
@@ -22,10 +27,18 @@ struct Cluster {
 
 impl Cluster {
     async fn of(scratch: &Scratch) -> Self {
+        Self::within(LONG, scratch).await
+    }
+
+    /// Nodes that wait no longer than `span` for an answer of Redis.
+    async fn within(span: Duration, scratch: &Scratch) -> Self {
         let redis = ScratchRedis::take().await;
         let (one, to_one) = redis.linked().await;
         let (two, to_two) = redis.linked().await;
-        let nodes = [redis.ephemeral(scratch, &to_one).await, redis.ephemeral(scratch, &to_two).await];
+        let nodes = [
+            redis.ephemeral_within(span, scratch, &to_one).await,
+            redis.ephemeral_within(span, scratch, &to_two).await,
+        ];
         let nodes = Self { redis, ways: [one, two], nodes };
         nodes.until_redis_answers().await;
         scratch.clock.advance(MINUTE);
@@ -58,7 +71,7 @@ async fn until(fact: impl AsyncFn() -> bool) {
             let _ = timeout(Duration::from_millis(2), std::future::pending::<()>()).await;
         }
     };
-    timeout(Duration::from_secs(20), waiting).await.expect("it comes true within a while");
+    timeout(LONG, waiting).await.expect("it comes true within a while");
 }
 
 both_engines! {
@@ -101,11 +114,11 @@ both_engines! {
     }
 
     async fn f40_a_hung_redis_is_waited_for_once_and_then_passed_by(scratch) {
-        let (nodes, realm) = (Cluster::of(&scratch).await, scratch.id());
+        let (nodes, realm) = (Cluster::within(SHORT, &scratch).await, scratch.id());
         let node = &nodes.nodes[0];
         node.put(realm, "flow", b"before", b"1".to_vec(), soon(&scratch)).await.unwrap();
         nodes.set(Way::Silent);
-        // At 50 ms for each these would take a minute.
+        // At two seconds for each these would take 40 minutes.
         let work = async {
             for number in 0..400_u32 {
                 let key = number.to_be_bytes();
@@ -115,14 +128,14 @@ both_engines! {
             }
             assert_eq!(node.get(realm, "flow", b"before").await.unwrap(), None, "what it holds is out of reach");
         };
-        timeout(Duration::from_secs(20), work).await.expect("nobody waits for it");
+        timeout(LONG * 5, work).await.expect("nobody waits for it");
         nodes.set(Way::Open);
         nodes.until_redis_answers().await;
         assert_eq!(node.get(realm, "flow", b"before").await.unwrap(), Some(b"1".to_vec()));
     }
 
     async fn f40_a_value_that_a_hung_redis_stores_late_is_still_taken_once(scratch) {
-        let (nodes, realm) = (Cluster::of(&scratch).await, scratch.id());
+        let (nodes, realm) = (Cluster::within(SHORT, &scratch).await, scratch.id());
         nodes.set(Way::Silent);
         // Sent to Redis, not answered within the time limit, and so put into the database.
         nodes.nodes[0].put(realm, "flow", b"late", b"1".to_vec(), soon(&scratch)).await.unwrap();
@@ -172,7 +185,7 @@ both_engines! {
     }
 
     async fn a041_no_id_is_taken_for_new_twice_whatever_becomes_of_redis(scratch) {
-        let (nodes, realm) = (Cluster::of(&scratch).await, scratch.id());
+        let (nodes, realm) = (Cluster::within(SHORT / 40, &scratch).await, scratch.id());
         let dice = SeededEntropy::new(7);
         let roll = |sides: u8| {
             let mut byte = [0; 1];
