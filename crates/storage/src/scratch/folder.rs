@@ -61,12 +61,13 @@ pub(crate) async fn migrated() -> Result<Folder, OpenError> {
     Ok(folder)
 }
 
-/// Removes what processes that were killed have left behind.
+/// Removes what processes that were killed have left behind, also one that had this one's number.
 fn forget_the_dead() {
+    let own = std::process::id().to_string();
     for entry in std::fs::read_dir(root()).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|rest| rest.split_once('-'));
-        if owner.is_some_and(|(pid, _)| !Path::new("/proc").join(pid).exists()) {
+        if owner.is_some_and(|(pid, _)| pid == own || !Path::new("/proc").join(pid).exists()) {
             drop(std::fs::remove_dir_all(entry.path()));
         }
     }
