@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -113,21 +114,35 @@ pub(super) fn remove(home: &Path) -> Result<()> {
     }
 }
 
+/// A port on loopback that nothing listens on. It lies below those that the system gives to outgoing connections: none of
+/// them can take it before the server does.
 pub(super) fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("there is no free port on loopback")?;
-    Ok(listener.local_addr()?.port())
+    const FIRST: u16 = 15_000;
+    const COUNT: u16 = 15_000;
+    static LAST: AtomicU16 = AtomicU16::new(0);
+    let start = u16::from_be_bytes(chance()?);
+    let port = (0..COUNT)
+        .map(|step| FIRST + start.wrapping_add(step) % COUNT)
+        .find(|port| *port != LAST.load(Ordering::Relaxed) && TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .context("there is no free port on loopback")?;
+    LAST.store(port, Ordering::Relaxed);
+    Ok(port)
 }
 
 pub(super) fn password() -> Result<String> {
-    let mut bytes = [0_u8; 16];
-    fs::File::open("/dev/urandom")
-        .and_then(|mut source| source.read_exact(&mut bytes))
-        .context("/dev/urandom cannot be read")?;
     let mut text = String::new();
-    for byte in bytes {
+    for byte in chance::<16>()? {
         write!(text, "{byte:02x}")?;
     }
     Ok(text)
+}
+
+fn chance<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    fs::File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut bytes))
+        .context("/dev/urandom cannot be read")?;
+    Ok(bytes)
 }
 
 /// Writes a new file that only its owner may read.
