@@ -63,9 +63,10 @@ impl Drop for Postgres {
 }
 
 impl Postgres {
-    pub(crate) async fn open(options: PostgresOptions, signals: Arc<Signals>) -> Result<Self, OpenError> {
-        let app = Address::parse(roles::APP.setting, &options.url)?;
-        let read = roles::reader(&options)?.limited(Purpose::Read);
+    /// `slack` is how many times as long as usual everything may take.
+    pub(crate) async fn open(options: PostgresOptions, slack: u32, signals: Arc<Signals>) -> Result<Self, OpenError> {
+        let app = Address::parse(roles::APP.setting, &options.url)?.with_slack(slack);
+        let read = roles::reader(&options)?.with_slack(slack).limited(Purpose::Read);
         if let Some(url) = &options.migrate_url {
             let owner = Address::parse("database.migrate_url", url)?.limited(Purpose::Migrate);
             schema::migrate(&owner, known).await?;

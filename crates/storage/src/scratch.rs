@@ -16,7 +16,7 @@ use claviger_kernel::{Clock, Entropy, Id, ManualClock, RealmId, SeededEntropy, T
 
 use crate::migrate::{self, Dialect};
 use crate::postgres::scratch::{VARIABLE, database};
-use crate::{Ephemeral, JobQueue, Leases, OpenError, SqliteOptions, Store, Unit, own};
+use crate::{Ephemeral, JobQueue, Leases, OpenError, PostgresOptions, SqliteOptions, Store, Unit, own};
 use folder::Folder;
 
 pub use crate::postgres::scratch::ScratchDatabase;
@@ -73,14 +73,41 @@ async fn fresh(engine: Engine) -> Result<Scratch, OpenError> {
         }
         Engine::Postgres => {
             let database = database().await?;
-            (Store::open_postgres(database.options()).await?, Place::Postgres(Box::new(database)))
+            (patient(database.options()).await?, Place::Postgres(Box::new(database)))
         }
     };
     let clock = ManualClock::new(Timestamp::from_seconds(1_795_219_200));
     Ok(Scratch { store, clock, entropy: Arc::new(SeededEntropy::new(1)), place })
 }
 
+/// On PostgreSQL everything may take this many times as long as on a server: the machine has much else to do, and what
+/// a test finds must not hang on that.
+const SLACK: u32 = 15;
+
+async fn patient(options: PostgresOptions) -> Result<Store, OpenError> {
+    Store::open_postgres_with_slack(options, SLACK).await
+}
+
 impl Scratch {
+    /// The same with a store that waits no longer than a server's: for what must be refused in time.
+    ///
+    /// # Panics
+    /// If the store does not open.
+    pub async fn hurried(mut self) -> Self {
+        if let Place::Postgres(database) = &self.place {
+            self.store = Store::open_postgres(database.options()).await.expect("the store opens");
+        }
+        self
+    }
+
+    /// Another store, by a way of the test's own, that has the patience of this one.
+    ///
+    /// # Panics
+    /// If it does not open.
+    pub async fn by_way_of(&self, options: PostgresOptions) -> Store {
+        patient(options).await.expect("the store opens")
+    }
+
     /// Which engine it is on.
     pub const fn engine(&self) -> Engine {
         match self.place {
@@ -160,7 +187,7 @@ impl Scratch {
         self.store.close().await;
         let opened = match &self.place {
             Place::Sqlite(folder) => Store::open_sqlite(folder.options()).await,
-            Place::Postgres(database) => Store::open_postgres(database.options()).await,
+            Place::Postgres(database) => patient(database.options()).await,
         };
         self.store = opened.expect("the store opens again");
     }
@@ -169,9 +196,7 @@ impl Scratch {
     pub async fn second(&self) -> Option<Store> {
         match &self.place {
             Place::Sqlite(_) => None,
-            Place::Postgres(database) => {
-                Some(Store::open_postgres(database.options()).await.expect("the second store opens"))
-            }
+            Place::Postgres(database) => Some(patient(database.options()).await.expect("the second store opens")),
         }
     }
 }

@@ -63,8 +63,13 @@ impl Store {
 
     /// Connects to (and, as the owner, migrates) the PostgreSQL store.
     pub async fn open_postgres(options: PostgresOptions) -> Result<Self, OpenError> {
+        Self::open_postgres_with_slack(options, 1).await
+    }
+
+    /// The same where everything may take `slack` times as long.
+    pub(crate) async fn open_postgres_with_slack(options: PostgresOptions, slack: u32) -> Result<Self, OpenError> {
         let signals = Arc::new(Signals::default());
-        let engine = Postgres::open(options, Arc::clone(&signals)).await?;
+        let engine = Postgres::open(options, slack, Arc::clone(&signals)).await?;
         Ok(Self { engine: Engine::Postgres(Arc::new(engine)), signals, feed: Arc::new(Feed::new()) })
     }
 

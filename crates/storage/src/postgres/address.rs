@@ -29,6 +29,7 @@ pub(super) enum Purpose {
 pub(super) struct Address {
     config: Config,
     pooled: bool,
+    slack: u32,
 }
 
 impl Address {
@@ -71,7 +72,20 @@ impl Address {
         if config.get_application_name().is_none() {
             config.application_name("claviger");
         }
-        Ok(Self { config, pooled })
+        Ok(Self { config, pooled, slack: 1 })
+    }
+
+    /// The address of a database that may take `slack` times as long for everything.
+    pub(super) fn with_slack(mut self, slack: u32) -> Self {
+        self.slack = slack;
+        let connect = self.config.get_connect_timeout().copied().unwrap_or(CONNECT);
+        self.config.connect_timeout(connect * slack);
+        self
+    }
+
+    /// How many times as long as usual everything may take.
+    pub(super) const fn slack(&self) -> u32 {
+        self.slack
     }
 
     /// The address with the server-side limits of `purpose`.
@@ -82,12 +96,16 @@ impl Address {
         let mut limited = self.clone();
         if !self.pooled {
             let given = self.config.get_options().unwrap_or_default();
+            let within = |statement: u32, lock: u32| {
+                format!("-c statement_timeout={} -c lock_timeout={}", statement * self.slack, lock * self.slack)
+            };
             let limits = match purpose {
-                Purpose::Read => "-c statement_timeout=1900 -c lock_timeout=1500",
+                Purpose::Read => within(1900, 1500),
                 Purpose::Write => {
-                    "-c statement_timeout=2000 -c lock_timeout=1500 -c idle_in_transaction_session_timeout=3000"
+                    let idle = 3000 * self.slack;
+                    format!("{} -c idle_in_transaction_session_timeout={idle}", within(2000, 1500))
                 }
-                Purpose::Migrate => "-c lock_timeout=10000",
+                Purpose::Migrate => "-c lock_timeout=10000".to_owned(),
             };
             limited.config.options(format!("{limits} {given}").trim_end());
         }

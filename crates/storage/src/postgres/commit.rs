@@ -70,7 +70,7 @@ pub(super) async fn commit(pool: &Pool, unit: &Unit) -> Result<Committed, Commit
     let (mut clashes, mut again) = (0, true);
     let mut lent = pool.take(&mut pass).await?;
     loop {
-        let (why, next) = match attempt(lent, unit).await {
+        let (why, next) = match attempt(lent, unit, DEADLINE * pool.slack()).await {
             Attempt::Committed(committed) => {
                 pass.answered();
                 return Ok(committed);
@@ -129,8 +129,8 @@ fn jitter(unit: &Unit, clashes: u32) -> Duration {
     Duration::from_micros((1000 + spread * 28) * u64::from(clashes))
 }
 
-async fn attempt(lent: Lent, unit: &Unit) -> Attempt {
-    let Ok(verdict) = timeout(DEADLINE, statements(lent.connection(), unit)).await else {
+async fn attempt(lent: Lent, unit: &Unit, deadline: Duration) -> Attempt {
+    let Ok(verdict) = timeout(deadline, statements(lent.connection(), unit)).await else {
         // The connection goes, and with it the transaction: COMMIT was never sent.
         return Attempt::Late(Unavailable::new("the unit's statements took too long"));
     };
@@ -138,7 +138,7 @@ async fn attempt(lent: Lent, unit: &Unit) -> Attempt {
         Ok(committed) => committed,
         Err(Trouble::Lost(why)) => return Attempt::Lost(why, lent.discard()),
         Err(trouble) => {
-            let rolled_back = timeout(DEADLINE, lent.connection().client().batch_execute("rollback")).await;
+            let rolled_back = timeout(deadline, lent.connection().client().batch_execute("rollback")).await;
             if let Ok(Ok(())) = rolled_back {
                 lent.give_back();
             }
@@ -149,7 +149,7 @@ async fn attempt(lent: Lent, unit: &Unit) -> Attempt {
             };
         }
     };
-    match timeout(DEADLINE, lent.connection().client().batch_execute("commit")).await {
+    match timeout(deadline, lent.connection().client().batch_execute("commit")).await {
         Ok(Ok(())) => {
             lent.give_back();
             Attempt::Committed(committed)
@@ -214,7 +214,7 @@ fn owned(label: &'static str, answer: &Answer) -> Result<Rows, Trouble> {
 ///
 /// The lane may have closed meanwhile; who was let in is told what has become of the unit.
 async fn search(pool: &Pool, pass: &mut Pass<'_>, unit: &Unit, mut place: Place) -> Result<(bool, Lent), Unavailable> {
-    let end = Instant::now() + SEARCH;
+    let end = Instant::now() + SEARCH * pool.slack();
     let mut last = Unavailable::new("the outcome of a commit is not known");
     loop {
         match timeout_at(end, pool.connect(place, pass)).await {

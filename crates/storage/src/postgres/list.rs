@@ -27,7 +27,7 @@ pub(super) async fn list(
     let mut lent = pool.take(&mut pass).await?;
     let mut again = true;
     loop {
-        let fault = match timeout(DEADLINE, page(lent.connection(), realm, sql, args)).await {
+        let fault = match timeout(DEADLINE * pool.slack(), page(lent.connection(), realm, sql, args)).await {
             Ok(Ok(rows)) => {
                 pass.answered();
                 lent.give_back();
@@ -75,7 +75,7 @@ static TIME: Sql = Sql {
 pub(super) async fn database_time(pool: &Pool) -> Result<Timestamp, Unavailable> {
     let mut pass = pool.lane().enter()?;
     let lent = pool.take(&mut pass).await?;
-    let fault = match timeout(DEADLINE, lent.connection().run(&TIME, Form::Plain, &[], true)).await {
+    let fault = match timeout(DEADLINE * pool.slack(), lent.connection().run(&TIME, Form::Plain, &[], true)).await {
         Ok(Ok(answer)) => {
             pass.answered();
             lent.give_back();

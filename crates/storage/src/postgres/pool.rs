@@ -93,8 +93,13 @@ impl Pool {
         Err((why, place))
     }
 
+    /// How many times as long as usual everything may take.
+    pub(super) const fn slack(&self) -> u32 {
+        self.address.slack()
+    }
+
     async fn place(&self) -> Result<Place, Unavailable> {
-        match timeout(WAIT, Arc::clone(&self.permits).acquire_owned()).await {
+        match timeout(WAIT * self.slack(), Arc::clone(&self.permits).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(Place { idle: Arc::clone(&self.idle), _permit: permit }),
             Ok(Err(_)) => Err(Unavailable::new("the store is closed")),
             Err(_) => Err(Unavailable::new("every database connection has been busy for a second")),

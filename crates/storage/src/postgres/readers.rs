@@ -27,6 +27,7 @@ const DEADLINE: Duration = Duration::from_secs(2);
 /// The shared connections.
 pub(super) struct Readers {
     lane: Lane,
+    slack: u32,
     places: Vec<Arc<Place>>,
     next: AtomicUsize,
     turn: watch::Receiver<u64>,
@@ -61,7 +62,7 @@ impl Readers {
             places.push(Arc::clone(&place));
             tasks.push(tokio::spawn(keep(place, address.clone(), given)));
         }
-        Self { lane, places, next: AtomicUsize::new(0), turn, tasks }
+        Self { lane, slack: address.slack(), places, next: AtomicUsize::new(0), turn, tasks }
     }
 
     /// Runs a statement that reads, once more where the connection was lost meanwhile.
@@ -95,7 +96,7 @@ impl Readers {
                 return Err(fault.unavailable(sql.name));
             }
         };
-        let done = timeout(DEADLINE, attempts).await;
+        let done = timeout(DEADLINE * self.slack, attempts).await;
         done.unwrap_or_else(|_| {
             pass.unanswered();
             if let Some((place, connection, answered)) = suspect

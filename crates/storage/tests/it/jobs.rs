@@ -181,7 +181,7 @@ both_engines! {
 
     async fn who_waits_for_work_is_woken_by_a_new_job_and_by_the_clock(scratch) {
         let jobs = scratch.jobs();
-        let patience = Duration::from_secs(10);
+        let patience = Duration::from_mins(1);
         let due = || tokio::time::timeout(patience, jobs.due(&["mail"]));
         let queue = async |at| {
             let mut unit = scratch.unit(scratch.id());

@@ -2,7 +2,7 @@
 
 use claviger_kernel::RealmId;
 use claviger_storage::scratch::{Engine, Scratch, run};
-use claviger_storage::{CommitError, Store, args, statements};
+use claviger_storage::{CommitError, args, statements};
 use futures_util::future::join_all;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
@@ -172,7 +172,7 @@ fn the_tenant_of_one_transaction_is_not_there_in_the_next_on_the_same_connection
         let world = World::on(scratch).await;
         let mut options = world.scratch.database().unwrap().options();
         options.writers = 1;
-        let store = Store::open_postgres(options).await.unwrap();
+        let store = world.scratch.by_way_of(options).await;
         let realms: [RealmId; 4] = std::array::from_fn(|_| world.scratch.id());
         let add = |realm: RealmId, into: RealmId, name: &str| {
             let mut unit = world.scratch.unit(realm);
@@ -208,7 +208,7 @@ fn everything_works_where_nothing_of_a_session_may_be_kept() {
         let mut options = world.scratch.database().unwrap().options();
         options.url = pooled(&options.url);
         options.read_url = options.read_url.as_ref().map(pooled);
-        let store = Store::open_postgres(options).await.unwrap();
+        let store = world.scratch.by_way_of(options).await;
         let id = world.scratch.id::<()>();
         let mut unit = world.unit();
         unit.require("present", &super::stand_in::PRESENT, args![world.realm, person]);

@@ -54,7 +54,7 @@ impl Gate {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), look).await.expect("the unit reaches its gate");
+        tokio::time::timeout(Duration::from_mins(1), look).await.expect("the unit reaches its gate");
     }
 }
 

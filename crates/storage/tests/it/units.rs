@@ -215,7 +215,7 @@ both_engines! {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), written).await.expect("the unit is committed");
+        tokio::time::timeout(Duration::from_mins(1), written).await.expect("the unit is committed");
     }
 
     async fn what_was_committed_is_there_after_a_restart(scratch) {
