@@ -233,11 +233,23 @@ impl Feed {
 
     /// Looks whenever there may be something new, until the future is dropped.
     pub(crate) async fn run(&self, engine: &Engine, signals: &Signals, clock: &dyn Clock) {
+        let mut failures = 0_u32;
         loop {
             let pause = match self.catch_up(engine).await {
-                Ok(()) => engine.looks_every(),
+                Ok(()) => {
+                    if failures > 0 {
+                        tracing::info!(failures, "the change log is followed again");
+                    }
+                    failures = 0;
+                    engine.looks_every()
+                }
                 Err(fault) => {
-                    tracing::warn!(reason = fault.reason(), "the change log could not be followed; trying again");
+                    failures = failures.saturating_add(1);
+                    // The first, second, fourth …: an outage of hours is a dozen lines.
+                    if failures.is_power_of_two() {
+                        let reason = fault.reason();
+                        tracing::warn!(reason, failures, "the change log could not be followed; trying again");
+                    }
                     Some(AGAIN)
                 }
             };

@@ -141,11 +141,19 @@ impl Nodes {
         if self.store.engine() == "sqlite" {
             return core::future::pending().await;
         }
+        let mut failures = 0_u32;
         loop {
-            if let Some(views_at) = self.store.progress().database_time
-                && let Err(fault) = self.beat(views_at).await
-            {
-                tracing::warn!(reason = fault.reason(), "the other nodes could not be told that this one lives");
+            if let Some(views_at) = self.store.progress().database_time {
+                match self.beat(views_at).await {
+                    Ok(()) => failures = 0,
+                    Err(fault) => {
+                        failures = failures.saturating_add(1);
+                        if failures.is_power_of_two() {
+                            let reason = fault.reason();
+                            tracing::warn!(reason, failures, "the other nodes could not be told that this one lives");
+                        }
+                    }
+                }
             }
             self.clock.wake_at(self.clock.now().plus(BEAT)).await;
         }

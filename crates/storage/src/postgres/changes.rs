@@ -83,8 +83,10 @@ pub(super) async fn converse(address: Address, signals: Arc<Signals>) {
     let mut failures = 0_u32;
     loop {
         match conversation(&address, &signals, &mut failures).await {
-            Ok(()) => {}
-            Err(error) => tracing::warn!(%error, failures, "the connection for notices of changes was lost"),
+            Err(error) if failures == 0 || failures.is_power_of_two() => {
+                tracing::warn!(%error, failures, "the connection for notices of changes was lost");
+            }
+            Ok(()) | Err(_) => {}
         }
         failures += 1;
         // What was announced meanwhile may have been missed.

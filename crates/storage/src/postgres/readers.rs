@@ -186,7 +186,7 @@ impl Place {
 
 /// Keeps a connection in `place` for as long as it is let.
 async fn keep(place: Arc<Place>, address: Address, mut given: Option<(Arc<Connection>, Driver)>) {
-    let mut failures = 0;
+    let mut failures = 0_u32;
     loop {
         if let Some((connection, driver)) = given.take() {
             tokio::select! {
@@ -199,6 +199,9 @@ async fn keep(place: Arc<Place>, address: Address, mut given: Option<(Arc<Connec
         }
         let why = match timeout(address.patience(), Connection::open(&address)).await {
             Ok(Ok((connection, driver))) => {
+                if failures > 0 {
+                    tracing::info!(failures, "a database connection for reads is there again");
+                }
                 failures = 0;
                 let connection = Arc::new(connection);
                 place.set(State::Live(Arc::clone(&connection)));
@@ -209,7 +212,10 @@ async fn keep(place: Arc<Place>, address: Address, mut given: Option<(Arc<Connec
             Err(_) => Unavailable::new("connecting to the database for reads: no answer in time"),
         };
         failures += 1;
-        tracing::warn!(%why, failures, "will try again");
+        // Of an outage of hours some lines are enough.
+        if failures == 1 || (failures >= 16 && failures.is_power_of_two()) {
+            tracing::warn!(reason = why.reason(), failures, "no database connection for reads; trying again");
+        }
         place.set(State::Down(why.reason().to_owned()));
         let most = Duration::from_millis(50 << failures.min(4));
         pause(most / 2 + spread(most / 2)).await;
