@@ -147,6 +147,31 @@ impl fmt::Display for Timing {
     }
 }
 
+/// How much later answers come without what makes them fast: the two in turns, round by round.
+pub(crate) struct Later {
+    pub(crate) title: String,
+    pub(crate) with: Vec<Figure>,
+    pub(crate) without: Vec<Figure>,
+    /// By how much the 99th percentile may grow.
+    pub(crate) goal: Duration,
+}
+
+impl fmt::Display for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.title)?;
+        for (name, figures) in [("with", &self.with), ("without", &self.without)] {
+            let rates = Spread::of(figures.iter().map(|figure| figure.per_second).collect());
+            writeln!(f, "  {name:<8} {rates:>9.0} a second{}", Times(figures))?;
+        }
+        let (with, without) = (together(&self.with), together(&self.without));
+        let at = |quantile| micros(without.value_at_quantile(quantile)) - micros(with.value_at_quantile(quantile));
+        let goal = self.goal.as_secs_f64() * 1e6;
+        write!(f, "  later    p50 {:+.1} us, p99 {:+.1} us, goal {goal:.0} us;", at(0.5), at(0.99))?;
+        let others = Spread::of(self.with.iter().chain(&self.without).map(|figure| figure.others).collect());
+        writeln!(f, " others used {others:.1} cores")
+    }
+}
+
 /// The times of all rounds as text; nothing where none were taken.
 struct Times<'a>(&'a [Figure]);
 

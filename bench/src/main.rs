@@ -7,6 +7,7 @@
 
 mod bare;
 mod callers;
+mod ephemeral;
 mod figure;
 mod group;
 mod introspect;
@@ -77,6 +78,11 @@ const ROWS: &[Row] = &[
         name: "introspect",
         what: "introspection of signed and of opaque tokens",
         run: || Box::pin(introspect::row()),
+    },
+    Row {
+        name: "ephemeral",
+        what: "short-lived values with Redis, and with the database in its place",
+        run: || Box::pin(ephemeral::row()),
     },
     Row {
         name: "propagation",

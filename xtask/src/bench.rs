@@ -17,7 +17,7 @@ pub(crate) fn run(workspace: &Workspace, rows: &[String], list: bool, unpack: bo
     let folder = workspace.target.join("bench");
     std::fs::create_dir_all(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
     let services = Services::start_durable(workspace, unpack)?;
-    driver.args(rows).env("CLAVIGER_TEST_POSTGRES", services.postgres_url()).env("CLAVIGER_BENCH_FOLDER", &folder);
+    driver.args(rows).envs(services.environment()).env("CLAVIGER_BENCH_FOLDER", &folder);
     let measured = command::run(&mut driver);
     services.stop()?;
     measured

@@ -181,7 +181,7 @@ mod tests {
     use rusqlite::StatementStatus;
 
     use super::*;
-    use crate::{Scope, args};
+    use crate::Scope;
 
     static JOINED: Sql = Sql {
         name: "storage::sqlite::tests::JOINED",
@@ -199,7 +199,7 @@ mod tests {
             insert into u values (1, 1, 'ada'); insert into f values (1, 1, 1), (1, 2, 1);";
         connection.raw().execute_batch(tables).unwrap();
         for id in [1_i64, 2, 3, 1] {
-            let name = connection.first(&JOINED, &args![1_i64, id], |row| row.get::<String>(0)).unwrap();
+            let name = connection.first(&JOINED, &[1_i64.into(), id.into()], |row| row.get::<String>(0)).unwrap();
             assert_eq!(name.as_deref(), (id < 3).then_some("ada"));
         }
         let statement = connection.raw().prepare_cached(&numbered(JOINED.text)).unwrap();

@@ -218,7 +218,7 @@ impl Road {
                 }
             }
         };
-        timeout(Duration::from_secs(60), close).await.expect("the lane closes");
+        timeout(Duration::from_mins(1), close).await.expect("the lane closes");
         let (before, start) = (self.proxy.statements(), Instant::now());
         let mut tried = 0;
         for _ in 0..1000 {
