@@ -113,7 +113,7 @@ impl<'a> Door<'a> {
     pub(super) fn refresh_cookie_for(&self, token: &Secret<String>) -> String {
         let [even, odd] = self.refresh_cookies();
         let generation = opaque::place(token.expose()).map_or(0, |(_, generation)| generation);
-        if generation % 2 == 0 { even } else { odd }
+        if generation.is_multiple_of(2) { even } else { odd }
     }
 
     /// The refresh token that the browser sends: the newer one where it keeps two.
