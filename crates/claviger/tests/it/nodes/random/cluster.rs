@@ -53,20 +53,20 @@ impl Cluster {
             "mkdir -m 700 {folder} && exec {programs}/initdb --pgdata={folder}/cluster --username={user} \
              --pwfile=/dev/stdin --auth=scram-sha-256 --encoding=UTF8 --locale=C --no-sync"
         );
-        program(&shared, &password, &initdb).await;
+        program_with(&shared, &password, &initdb).await;
         let settings = format!("listen_addresses = '{host}'\nport = {port}\n{SETTINGS}");
         for line in settings.lines() {
-            program(&shared, line, &format!("cat >> {folder}/cluster/postgresql.conf")).await;
+            program_with(&shared, line, &format!("cat >> {folder}/cluster/postgresql.conf")).await;
         }
-        program(&shared, &format!("*:*:*:{user}:{password}"), &format!("umask 077; cat > {folder}/pass")).await;
-        program(&shared, "", &format!("exec {programs}/pg_ctl start --wait --timeout=300 {}", cluster.named())).await;
+        program_with(&shared, &format!("*:*:*:{user}:{password}"), &format!("umask 077; cat > {folder}/pass")).await;
+        program(&shared, &format!("exec {programs}/pg_ctl start --wait --timeout=300 {}", cluster.named())).await;
         // A test that is killed leaves nothing running.
         let guard = format!(
             "setsid sh -c \"while [ -d /proc/{process} ] && [ -d {folder} ]; do sleep 1; done; {}\" \
              < /dev/null > /dev/null 2>&1 &",
             cluster.stop()
         );
-        program(&shared, "", &guard).await;
+        program(&shared, &guard).await;
         cluster
     }
 
@@ -78,7 +78,7 @@ impl Cluster {
             "{programs}/pg_ctl stop --wait --mode=fast {named} && cp -a {folder}/cluster {folder}/copy && \
              exec {programs}/pg_ctl start --wait --timeout=300 {named}"
         );
-        program(&connected(&Self::shared(), "postgres").await, "", &script).await;
+        program(&connected(&Self::shared(), "postgres").await, &script).await;
     }
 
     /// Has the copy take the cluster's place.
@@ -89,7 +89,7 @@ impl Cluster {
             "{programs}/pg_ctl stop --wait --mode=immediate {named} && rm -rf {folder}/cluster && \
              mv {folder}/copy {folder}/cluster && exec {programs}/pg_ctl start --wait --timeout=300 {named}"
         );
-        program(&connected(&Self::shared(), "postgres").await, "", &script).await;
+        program(&connected(&Self::shared(), "postgres").await, &script).await;
     }
 
     fn named(&self) -> String {
@@ -110,7 +110,7 @@ impl Cluster {
              {programs}/pg_dump {old} --format=custom --create --file={folder}/dump {database} && \
              exec {programs}/pg_restore {new} --create --exit-on-error --dbname=postgres {folder}/dump"
         );
-        program(&connected(&Self::shared(), "postgres").await, "", &script).await;
+        program(&connected(&Self::shared(), "postgres").await, &script).await;
     }
 
     /// How to reach it.
@@ -120,7 +120,7 @@ impl Cluster {
 
     /// Stops it and removes it.
     pub(super) async fn end(self) {
-        program(&connected(&Self::shared(), "postgres").await, "", &self.stop()).await;
+        program(&connected(&Self::shared(), "postgres").await, &self.stop()).await;
     }
 }
 
@@ -154,8 +154,14 @@ pub(super) async fn connected(config: &Config, database: &str) -> Client {
     client
 }
 
-/// Has the server run a program, with one line to read; its own log tells why one fails.
-async fn program(server: &Client, line: &str, script: &str) {
+/// Has the server run a program that reads nothing; its own log tells why one fails.
+async fn program(server: &Client, script: &str) {
+    // The server writes a line all the same, and takes it ill if nobody reads it.
+    program_with(server, "", &format!("cat > /dev/null; {script}")).await;
+}
+
+/// The same with a line to read.
+async fn program_with(server: &Client, line: &str, script: &str) {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
     run(server, &format!("copy (select {}) to program {}", quoted(line), quoted(script))).await;
 }
