@@ -102,8 +102,8 @@ fn a075_a_used_token_that_comes_back_to_any_node_ends_the_family_on_all_and_its_
         }
         // To every node at once: one of them ends the family, and each refuses.
         let reuses = (0..3).map(|node| {
-            let (nodes, app, used) = (&nodes, &app, &chain[0].refresh);
-            patiently(async move || nodes.refresh(node, app, used).await)
+            let (nodes, app, first) = (&nodes, &app, &chain[0].refresh);
+            patiently(async move || nodes.refresh(node, app, first).await)
         });
         for (answer, _) in join_all(reuses).await {
             assert_eq!((answer.status, answer.code().as_deref()), (400, Some("invalid_grant")), "{answer:?}");
