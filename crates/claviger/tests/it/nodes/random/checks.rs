@@ -169,7 +169,7 @@ impl Graves {
             while bearer.at(world, *node).await == Verdict::Accepted {
                 let age = at.elapsed();
                 assert!(start.elapsed() < NEVER, "node {node} accepts {bearer:?} {age:?} after the end: {how}");
-                world.note(format!("node {node} is late by {:?}: {how}", age - EVERYWHERE));
+                world.note(format!("node {node} is late by {:?}: {how}", age.saturating_sub(EVERYWHERE)));
                 breathe().await;
             }
         });

@@ -156,7 +156,7 @@ impl World {
         self.nodes.link(node).set(Way::Open);
         let strange = format!("{}.e30.AAAA", base64url(br#"{"alg":"ES256","typ":"at+jwt","kid":"nobody's"}"#));
         let start = Instant::now();
-        while !self.once(self.nodes.userinfo(node, &strange)).await.is_some_and(|answer| answer.status == 401) {
+        while self.once(self.nodes.userinfo(node, &strange)).await.is_none_or(|answer| answer.status != 401) {
             assert!(start.elapsed() < PERSISTENCE, "node {node} does not find the database");
             breathe().await;
         }
