@@ -113,7 +113,9 @@ impl fmt::Display for RoleProblem {
             RoleFault::Standby => return f.write_str("and the server there is a standby; decisions need the primary"),
             RoleFault::OtherDatabase => return f.write_str("and the database there is not that of database.url"),
         }?;
-        f.write_str("; the SQL that `claviger init --postgres-roles NAME` prints makes roles and database as they must be")
+        f.write_str(
+            "; the SQL that `claviger init --postgres-roles NAME` prints makes roles and database as they must be",
+        )
     }
 }
 
