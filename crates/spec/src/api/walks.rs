@@ -2,12 +2,19 @@
 
 use core::time::Duration;
 
-use claviger_testkit::tests;
+use claviger_testkit::{Answer, TestServer, tests};
 use http::Method;
 use serde_json::{Value, json};
 
 use super::{ORIGIN, Script, signed_in, single_page_app};
-use crate::people::{ADA, OTHER_PASSWORD, PASSWORD, app_with, claims, code, is_signed_in, text, user};
+use crate::people::{ADA, App, OTHER_PASSWORD, PASSWORD, app_with, claims, code, is_signed_in, text, user};
+
+/// What a program asks that has no cookies and keeps its refresh token itself.
+async fn posted_by_program(t: &TestServer, app: &App, step: &str, mut body: Value) -> Answer {
+    body["client_id"] = app.client_id.clone().into();
+    body["delivery"] = "body".into();
+    t.client().post_json(&format!("/api/v1/auth/{step}"), &body).await
+}
 
 tests! {
     async fn a_stranger_signs_up_by_json_and_is_signed_in(t: TestServer) {
@@ -90,11 +97,7 @@ tests! {
     async fn a_program_keeps_its_refresh_token_itself(t: TestServer) {
         user(&t, ADA).await;
         let app = single_page_app(&t).await;
-        let post = async |step: &str, mut body: Value| {
-            body["client_id"] = app.client_id.clone().into();
-            body["delivery"] = "body".into();
-            t.client().post_json(&format!("/api/v1/auth/{step}"), &body).await
-        };
+        let post = async |step: &str, body: Value| posted_by_program(&t, &app, step, body).await;
         let asked = post("recover", json!({ "email": ADA })).await;
         assert!(asked.set_cookies().is_empty());
         let asked: Value = asked.json();
@@ -119,11 +122,7 @@ tests! {
     async fn whoever_signs_out_with_a_used_refresh_token_is_signed_out(t: TestServer) {
         user(&t, ADA).await;
         let app = single_page_app(&t).await;
-        let post = async |step: &str, mut body: Value| {
-            body["client_id"] = app.client_id.clone().into();
-            body["delivery"] = "body".into();
-            t.client().post_json(&format!("/api/v1/auth/{step}"), &body).await
-        };
+        let post = async |step: &str, body: Value| posted_by_program(&t, &app, step, body).await;
         let first: Value = post("sign-in", json!({ "email": ADA, "password": PASSWORD })).await.json();
         // Used by a thief, or by the program itself, which never got the answer.
         let second: Value = post("refresh", json!({ "refresh_token": first["refresh_token"] })).await.json();
