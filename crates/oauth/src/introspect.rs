@@ -138,9 +138,9 @@ impl OAuth {
         let family = presented.family;
         Ok(Ok(Introspection {
             active: true,
+            exp: Some(family.ends_at().seconds()),
             scope: Some(family.scope),
             client_id: Some(client.client_id.clone()),
-            exp: Some(family.expires_at.seconds()),
             sub: Some(family.user.subject),
             iss: Some(self.realm(cx)?.issuer.clone()),
             sid: family.session.map(|session| session.to_string()),

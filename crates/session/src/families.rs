@@ -65,6 +65,13 @@ pub struct Family {
     pub(crate) revoked: bool,
 }
 
+impl Family {
+    /// When the present token ends unless it is used before.
+    pub fn ends_at(&self) -> Timestamp {
+        self.expires_at.min(self.idle_expires_at)
+    }
+}
+
 /// What a new family is made of.
 #[derive(Debug)]
 pub struct NewFamily<'a> {

@@ -41,7 +41,7 @@ pub(super) fn alive(family: &Family, now: Timestamp) -> Result<(), FamilyError> 
     if family.user.status != Status::Active || family.user.epoch != family.user_epoch {
         return Err(FamilyError::Epoch);
     }
-    if now >= family.expires_at || now >= family.idle_expires_at {
+    if now >= family.ends_at() {
         return Err(FamilyError::Expired);
     }
     Ok(())

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use base64::Engine as _;
+use claviger_testkit::kernel::Clock as _;
 use claviger_testkit::{Answer, Client, TestServer, tests};
 use http::Method;
 use serde_json::{Value, json};
@@ -369,6 +370,28 @@ tests! {
         assert!(!is_active(&t, &mine, &first).await, "used long ago: asking about it ends nothing");
         assert!(is_active(&t, &mine, &second).await);
         assert_eq!(mine.refresh(&t.client(), &second).await.status(), 200);
+    }
+
+    async fn a_refresh_tokens_exp_is_the_earlier_of_its_idle_and_its_absolute_end(t: TestServer) {
+        user(&t, ADA).await;
+        let app = app(&t).await;
+        let lives = json!({ "refresh_idle": "60m", "refresh_absolute": "90m" });
+        patch(&t, "/api/v1/realms/main", &json!({ "settings": { "tokens": lives } })).await;
+        let in_minutes = |minutes: u64| json!(t.clock().now().plus(Duration::from_mins(minutes)).seconds());
+        let (idle, absolute) = (in_minutes(60), in_minutes(90));
+        let first = text(&app.tokens(&t, &mut signed_in(&t, ADA).await).await, "refresh_token");
+        assert_eq!(introspected(&t, &app, &first).await["exp"], idle);
+        t.clock().advance(Duration::from_mins(20));
+        assert_eq!(introspected(&t, &app, &first).await["exp"], idle, "being asked about is no use");
+        let second = text(&app.refresh(&t.client(), &first).await.json(), "refresh_token");
+        assert_eq!(introspected(&t, &app, &second).await["exp"], in_minutes(60));
+        t.clock().advance(Duration::from_mins(20));
+        let third = text(&app.refresh(&t.client(), &second).await.json(), "refresh_token");
+        assert_eq!(introspected(&t, &app, &third).await["exp"], absolute);
+        t.clock().advance(Duration::from_mins(50) - Duration::from_secs(1));
+        assert!(is_active(&t, &app, &third).await);
+        t.clock().advance(Duration::from_secs(1));
+        assert!(!is_active(&t, &app, &third).await, "it is over when `exp` says so");
     }
 
     async fn asking_about_a_used_refresh_token_ends_nothing_whatever_the_realms_retry_rule(t: TestServer) {
