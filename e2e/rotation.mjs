@@ -23,7 +23,7 @@ await withServer('sqlite', async (server) => {
   const state = async (kid) => (await server.command('key', 'list')).items.find((key) => key.kid === kid)?.state;
 
   const settings = { keys: { jwks_max_age: '10s', publish_ahead: '20s' } };
-  await server.command('realm', 'set', 'main', '--settings', JSON.stringify(settings));
+  await server.command('realm', 'update', 'main', '--settings', JSON.stringify(settings));
   const [before, old] = [await published(), await token()];
   const first = (await verify(old, before)).protectedHeader.kid;
 

@@ -37,7 +37,7 @@ function kept(fetch) {
 }
 
 await withServer(process.argv[2], async (server) => {
-  await server.command('realm', 'set', 'main', '--settings', JSON.stringify(SETTINGS));
+  await server.command('realm', 'update', 'main', '--settings', JSON.stringify(SETTINGS));
   const { client, user } = server;
   const metadata = await (await fetch(`${server.url}/.well-known/openid-configuration`)).json();
   const seen = { tokens: 0, verified: 0, kids: new Set() };

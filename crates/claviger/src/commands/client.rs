@@ -49,8 +49,9 @@ pub(crate) enum ClientCommand {
         #[arg(long, value_name = "JSON")]
         settings: Option<String>,
     },
-    /// Change a client's settings
-    Set {
+    /// Change a client; what is not named stays
+    #[command(alias = "set")]
+    Update {
         /// The client's id
         client_id: String,
         /// The name that people see
@@ -122,7 +123,7 @@ impl ClientCommand {
                 });
                 Ask::post(all, body)
             }
-            Self::Set { client_id, name, settings: changed } => {
+            Self::Update { client_id, name, settings: changed } => {
                 let changed = changed.as_deref().map(settings).transpose()?;
                 Ask::patch(one(&client_id), json!({ "name": name, "settings": changed }))
             }

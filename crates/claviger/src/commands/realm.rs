@@ -25,8 +25,9 @@ pub(crate) enum RealmCommand {
         #[arg(long, value_name = "JSON")]
         settings: Option<String>,
     },
-    /// Change a realm
-    Set {
+    /// Change a realm; what is not named stays
+    #[command(alias = "set")]
+    Update {
         /// The realm's name
         name: String,
         /// The name that people see
@@ -51,7 +52,7 @@ impl RealmCommand {
                 let body = json!({ "name": name, "display_name": display_name, "settings": parsed(settings)? });
                 Ask::post("/api/v1/realms", body)
             }
-            Self::Set { name, display_name, status, settings } => {
+            Self::Update { name, display_name, status, settings } => {
                 let body = json!({ "display_name": display_name, "status": status, "settings": parsed(settings)? });
                 Ask::patch(format!("/api/v1/realms/{}", part(&name)), body)
             }

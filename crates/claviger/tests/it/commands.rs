@@ -36,3 +36,18 @@ fn what_a_command_does_not_find_is_named() {
         assert!(!good && error.contains(sentence), "{words:?}: {error}");
     }
 }
+
+#[test]
+fn what_was_called_set_is_called_update_and_can_still_be_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |words: &[&str]| {
+        let output = claviger(folder.path()).args(words).output().unwrap();
+        assert!(output.status.success(), "{words:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for what in ["client", "realm"] {
+        let verbs = said(&[what, "--help"]);
+        assert!(verbs.contains("  update ") && !verbs.contains("  set "), "{verbs}");
+        assert_eq!(said(&[what, "set", "--help"]), said(&[what, "update", "--help"]));
+    }
+}
