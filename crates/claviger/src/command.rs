@@ -10,6 +10,9 @@ use crate::commands::{self, OnStore};
 use crate::config::{self, Flag, Settings};
 use crate::{dev, logging, serve};
 
+#[cfg(test)]
+mod documented;
+
 #[derive(Parser)]
 #[command(name = "claviger", version, about = "Identity and access in one binary")]
 struct CommandLine {
