@@ -102,7 +102,7 @@ pub const SETTINGS: &[Setting] = &[
     optional(
         "database.read_url",
         Form::Secret,
-        "keyed reads use `database.url`",
+        "needed where `database.url` is given",
         "The same database as the role for keyed reads.",
     ),
     optional(
