@@ -23,6 +23,7 @@ use claviger_oauth::clients::{AuthMethod, ClientKind, ClientSettings, GrantType,
 use claviger_oauth::resource_servers::{ResourceServerSettings, TokenFormat};
 use claviger_oauth::scope::Scopes;
 use claviger_session::families::{self, NewFamily};
+use claviger_storage::RedisPatience;
 use tokio::net::TcpListener;
 
 use crate::load::Ready;
@@ -63,6 +64,7 @@ impl Ours {
             entropy: Arc::new(SystemEntropy),
             key_source: Arc::new(FreshKeys),
             hashing: HashSettings::default(),
+            redis_patience: RedisPatience::ORDINARY,
             transport: Arc::new(Inbox::new()),
         };
         let server = Server::assemble(&settings, public_url.parse()?, place.store.clone(), ambient).await?;

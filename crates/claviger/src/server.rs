@@ -21,7 +21,7 @@ use claviger_oauth::OAuth;
 use claviger_session::Revocations;
 use claviger_session::sessions::SessionCache;
 use claviger_storage::nodes::Nodes;
-use claviger_storage::{Ephemeral, Follower, PostgresOptions, SqliteOptions, Store};
+use claviger_storage::{Ephemeral, Follower, PostgresOptions, RedisPatience, SqliteOptions, Store};
 use claviger_tenancy::{PublicUrl, Tenancy};
 
 use crate::config::Settings;
@@ -38,6 +38,8 @@ pub struct Ambient {
     pub key_source: Arc<dyn KeySource>,
     /// How passwords are hashed.
     pub hashing: HashSettings,
+    /// For how long Redis is waited for, where the settings name one.
+    pub redis_patience: RedisPatience,
     /// Where messages go.
     pub transport: Arc<dyn Transport>,
 }
@@ -265,7 +267,7 @@ async fn ephemeral(settings: &Settings, store: &Store, ambient: &Ambient) -> any
     let (store, clock, entropy) = (store.clone(), Arc::clone(&ambient.clock), Arc::clone(&ambient.entropy));
     match &settings.ephemeral.url {
         None => Ok(Ephemeral::in_database(store, clock, entropy)),
-        Some(url) => Ok(Ephemeral::on_redis(url, store, clock, entropy).await?),
+        Some(url) => Ok(Ephemeral::on_redis(url, ambient.redis_patience, store, clock, entropy).await?),
     }
 }
 

@@ -8,6 +8,7 @@ use claviger_authenticators::password::{HashEngine, HashParameters, HashSettings
 use claviger_crypto::SystemEntropy;
 use claviger_keys::FreshKeys;
 use claviger_notify::{Mail, Transport, TransportError};
+use claviger_storage::RedisPatience;
 
 use crate::config::{HashImplementation, Settings};
 use crate::{Ambient, SystemClock};
@@ -36,6 +37,7 @@ pub(crate) fn ambient(settings: &Settings, transport: Arc<dyn Transport>) -> any
         entropy: Arc::new(SystemEntropy),
         key_source: Arc::new(FreshKeys),
         hashing: HashSettings { parameters, engine, ..HashSettings::default() },
+        redis_patience: RedisPatience::ORDINARY,
         transport,
     })
 }

@@ -8,7 +8,7 @@ use claviger_identity::attempts;
 use claviger_kernel::{SystemReason, Unavailable};
 use claviger_oauth::codes;
 use claviger_session::{Revocations, families, revocations, sessions};
-use claviger_storage::{CommitError, LOG_REACH, forget_changes, forget_quiet_units};
+use claviger_storage::{CommitError, LOG_REACH, Outage, forget_changes, forget_quiet_units};
 
 use crate::Services;
 
@@ -43,6 +43,7 @@ pub(crate) async fn all(services: &Services) {
 async fn rotate_keys(services: &Services) {
     let clock = &services.ambient.clock;
     let Some(main) = services.tenancy.main() else { return };
+    let mut outage = Outage::default();
     loop {
         let cx = services.system(main.id, SystemReason::KEY_ROTATION);
         // By a clock that is wrong keys would come and go too early (F20).
@@ -51,9 +52,16 @@ async fn rotate_keys(services: &Services) {
             Err(fault) => Err(fault),
         };
         match ticked {
-            Ok(_) => services.keys.until_due(&**clock).await,
+            Ok(_) => {
+                if let Some(failures) = outage.over() {
+                    tracing::info!(failures, "keys are brought on again");
+                }
+                services.keys.until_due(&**clock).await;
+            }
             Err(fault) => {
-                log_fault("key rotation", &fault);
+                if outage.failed().is_some() {
+                    log_fault("key rotation", &fault);
+                }
                 clock.wake_at(clock.now().plus(AFTER_FAULT)).await;
             }
         }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use claviger_audit::Cx;
 use claviger_i18n::Texts;
 use claviger_kernel::{Caller, RequestId, SystemReason, Timestamp, Unavailable};
-use claviger_storage::{CommitError, Expect, args};
+use claviger_storage::{CommitError, Expect, Outage, args};
 
 use crate::outbox::sql::{self, Queued};
 use crate::render::{Filling, render};
@@ -54,8 +54,10 @@ impl Notifier {
     /// `cx` is any context of the store; the loop acts for itself, realm by realm. It waits for [`Notifier::wake`] or
     /// for the next message's time, and never polls.
     pub async fn run(&self, cx: &Cx) {
+        let mut outage = Outage::default();
         loop {
             let mut next = cx.now().plus(IDLE);
+            let mut failed = false;
             for realm in self.tenancy.all() {
                 let request = RequestId::new(cx.now(), &*cx.entropy);
                 let cx = cx.with(Caller::system(realm.id, cx.now(), request, SystemReason::DELIVERY));
@@ -68,10 +70,17 @@ impl Notifier {
                 match round.await {
                     Ok(due) => next = due.map_or(next, |due| due.min(next)),
                     Err(fault) => {
-                        tracing::warn!(realm = %realm.id, reason = fault.reason(), "messages wait: the store cannot answer");
+                        failed = true;
+                        if let Some(failures) = outage.failed() {
+                            let reason = fault.reason();
+                            tracing::warn!(realm = %realm.id, reason, failures, "messages wait: the store cannot answer");
+                        }
                         next = next.min(cx.now().plus(FIRST_WAIT));
                     }
                 }
+            }
+            if !failed && let Some(failures) = outage.over() {
+                tracing::info!(failures, "messages are delivered again");
             }
             let wake = cx.clock.wake_at(next.max(cx.now().plus(Duration::from_secs(1))));
             tokio::select! {

@@ -16,7 +16,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::signals::Signals;
 use crate::store::Engine;
-use crate::{ColumnError, Row, Unit, Value, unit};
+use crate::{ColumnError, Outage, Row, Unit, Value, unit};
 
 pub(crate) mod sql {
     crate::statements! {
@@ -186,8 +186,8 @@ impl Feed {
         let mut fault = None;
         for one in &followers {
             if let Err(error) = one.follow(&found.changes).await {
-                tracing::warn!(view = one.follower.name(), reason = error.reason(), "a view is behind the change log");
-                fault = Some(error);
+                let (view, reason) = (one.follower.name(), error.reason());
+                fault = Some(Unavailable::new(format!("the view {view} is behind: {reason}")));
             }
         }
         // Only now do the entries count as read: a caller that was dropped meanwhile has lost none. Who could not apply them
@@ -233,20 +233,17 @@ impl Feed {
 
     /// Looks whenever there may be something new, until the future is dropped.
     pub(crate) async fn run(&self, engine: &Engine, signals: &Signals, clock: &dyn Clock) {
-        let mut failures = 0_u32;
+        let mut outage = Outage::default();
         loop {
             let pause = match self.catch_up(engine).await {
                 Ok(()) => {
-                    if failures > 0 {
+                    if let Some(failures) = outage.over() {
                         tracing::info!(failures, "the change log is followed again");
                     }
-                    failures = 0;
                     engine.looks_every()
                 }
                 Err(fault) => {
-                    failures = failures.saturating_add(1);
-                    // The first, second, fourth …: an outage of hours is a dozen lines.
-                    if failures.is_power_of_two() {
+                    if let Some(failures) = outage.failed() {
                         let reason = fault.reason();
                         tracing::warn!(reason, failures, "the change log could not be followed; trying again");
                     }

@@ -16,8 +16,9 @@ use self::redis::{Redis, RedisFault};
 use self::turn::Turns;
 use crate::{OpenError, Store};
 
+pub use self::redis::Patience as RedisPatience;
+
 pub(crate) use self::database::sql;
-pub(crate) use self::redis::Patience;
 pub(crate) use self::turn::sql as turn_sql;
 
 /// Short-lived values by realm, kind and key; each has an expiry, after which it does not exist.
@@ -68,16 +69,7 @@ impl Ephemeral {
     /// [`OpenError::Options`] for an address that cannot be used at all.
     pub async fn on_redis(
         url: &Secret<String>,
-        store: Store,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Result<Self, OpenError> {
-        Self::on_redis_with(Patience::ORDINARY, url, store, clock, entropy).await
-    }
-
-    pub(crate) async fn on_redis_with(
-        patience: Patience,
-        url: &Secret<String>,
+        patience: RedisPatience,
         store: Store,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,

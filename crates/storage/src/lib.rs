@@ -12,6 +12,7 @@ mod leases;
 mod list;
 pub mod migrate;
 pub mod nodes;
+mod outage;
 mod own;
 mod postgres;
 mod row;
@@ -25,13 +26,14 @@ mod unit;
 mod value;
 
 pub use changes::{Change, Follower, LOG_REACH, Progress};
-pub use ephemeral::{Ephemeral, FirstUse};
+pub use ephemeral::{Ephemeral, FirstUse, RedisPatience};
 pub use error::{ColumnError, CommitError, OpenError};
 pub use jobs::{Failed, Job, JobQueue, Retry};
 pub use leases::{Lease, Leases};
 #[doc(hidden)]
 pub use list::flat as flat_list;
 pub use list::{BadCursor, Choice, Cursor, FIRST_COLUMN, LARGEST_PAGE, List, Listed, Page, Wanted};
+pub use outage::Outage;
 pub use own::{forget_changes, forget_quiet_units};
 pub use postgres::{RoleFault, RoleProblem, check_roles, roles_sql};
 pub use row::{Column, FromColumn, Row, Rows};

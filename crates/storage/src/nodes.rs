@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use claviger_kernel::{Clock, Entropy, Id, Timestamp, Unavailable};
 
-use crate::{ColumnError, Row, Store, args, own};
+use crate::{ColumnError, Outage, Row, Store, args, own};
 
 pub(crate) mod sql {
     crate::statements! {
@@ -141,14 +141,17 @@ impl Nodes {
         if self.store.engine() == "sqlite" {
             return core::future::pending().await;
         }
-        let mut failures = 0_u32;
+        let mut outage = Outage::default();
         loop {
             if let Some(views_at) = self.store.progress().database_time {
                 match self.beat(views_at).await {
-                    Ok(()) => failures = 0,
+                    Ok(()) => {
+                        if let Some(failures) = outage.over() {
+                            tracing::info!(failures, "the other nodes are told again that this one lives");
+                        }
+                    }
                     Err(fault) => {
-                        failures = failures.saturating_add(1);
-                        if failures.is_power_of_two() {
+                        if let Some(failures) = outage.failed() {
                             let reason = fault.reason();
                             tracing::warn!(reason, failures, "the other nodes could not be told that this one lives");
                         }

@@ -5,6 +5,7 @@
 //! runs on each, and fails, never skips, where an engine is missing.
 
 pub(crate) mod folder;
+mod hasty;
 mod link;
 mod redis;
 
@@ -20,8 +21,9 @@ use crate::{Ephemeral, JobQueue, Leases, OpenError, PostgresOptions, SqliteOptio
 use folder::Folder;
 
 pub use crate::postgres::scratch::ScratchDatabase;
+pub use hasty::Hasty;
 pub use link::{Link, Way};
-pub use redis::ScratchRedis;
+pub use redis::{LONG, ScratchRedis};
 
 /// The engines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

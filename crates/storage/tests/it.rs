@@ -7,6 +7,7 @@ mod it {
     mod crash;
     mod disk;
     mod ephemeral;
+    mod heard;
     mod jobs;
     mod leases;
     mod ledger;

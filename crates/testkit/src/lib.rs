@@ -29,7 +29,7 @@ pub use statements::{statement_problems, statements};
 pub use claviger_crypto::jose;
 pub use claviger_http::base as http_base;
 pub use claviger_kernel as kernel;
-pub use claviger_storage::scratch::{Engine, Link, ScratchRedis, Way};
+pub use claviger_storage::scratch::{Engine, Hasty, LONG, Link, ScratchRedis, Way};
 
 /// Runs a test against a fresh server on `engine`; what [`tests!`] expands to.
 ///

@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::num::NonZero;
+use core::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +13,7 @@ use claviger_http::base::{Route, Shutdown, serve};
 use claviger_kernel::{ManualClock, SeededEntropy, SystemReason, Timestamp};
 use claviger_notify::Inbox;
 use claviger_storage::Store;
-use claviger_storage::scratch::{self, Engine, Link, Scratch};
+use claviger_storage::scratch::{self, Engine, Link, Scratch, ScratchRedis};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -28,6 +29,7 @@ pub struct Options {
     settings: Vec<(&'static str, String)>,
     slow_hashes: bool,
     by_link: bool,
+    redis_within: Option<Duration>,
 }
 
 impl Options {
@@ -49,6 +51,14 @@ impl Options {
     #[must_use]
     pub const fn by_link(mut self) -> Self {
         self.by_link = true;
+        self
+    }
+
+    /// Waits no longer than `span` for an answer of Redis: for one that will not give any. Otherwise the server waits for
+    /// as long as a busy machine may take.
+    #[must_use]
+    pub const fn redis_within(mut self, span: Duration) -> Self {
+        self.redis_within = Some(span);
         self
     }
 
@@ -84,8 +94,7 @@ pub struct TestServer {
 async fn linked(scratch: &Scratch) -> (Store, Link) {
     let options = scratch.database().expect("a link leads to PostgreSQL").options();
     let link = Link::to(&options).await;
-    let store = Store::open_postgres(link.through(&options)).await.expect("the store opens");
-    (store, link)
+    (scratch.by_way_of(link.through(&options)).await, link)
 }
 
 mod sql {
@@ -109,6 +118,7 @@ impl TestServer {
         let scratch = scratch::store(engine).await;
         let data = tempfile::tempdir().expect("a data folder");
         let hashing = options.hashing();
+        let redis_patience = ScratchRedis::patience(options.redis_within.unwrap_or(scratch::LONG));
         let (store, link) = if options.by_link {
             let (store, link) = linked(&scratch).await;
             (store, Some(link))
@@ -123,6 +133,7 @@ impl TestServer {
             entropy: Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed))),
             key_source: Arc::new(PooledKeys::default()),
             hashing,
+            redis_patience,
             transport: Arc::new(inbox.clone()),
         };
         let assembled = Server::assemble(&settings, public_url, store, ambient).await;

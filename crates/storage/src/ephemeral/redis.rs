@@ -34,18 +34,18 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// For how long Redis is waited for. Tests of what it holds wait for longer than a server may.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    /// An operation, before the grace.
-    pub(crate) operation: Duration,
+pub struct Patience {
+    /// An operation, before a grace of 10 ms.
+    pub operation: Duration,
     /// How long requests wait for the first attempt to replace a lost connection.
-    pub(crate) replace: Duration,
+    pub replace: Duration,
     /// How long any further attempt to connect may take; nobody waits for it.
-    pub(crate) connect: Duration,
+    pub connect: Duration,
 }
 
 impl Patience {
     /// A server's: 50 ms with the grace (F40).
-    pub(crate) const ORDINARY: Self = Self {
+    pub const ORDINARY: Self = Self {
         operation: Duration::from_millis(40),
         replace: Duration::from_millis(50),
         connect: Duration::from_secs(1),
@@ -295,6 +295,12 @@ mod tests {
     use claviger_kernel::SeededEntropy;
 
     use super::*;
+
+    #[test]
+    fn f40_a_server_passes_redis_by_after_50_ms() {
+        let most = Duration::from_millis(50);
+        assert_eq!((Patience::ORDINARY.operation + GRACE, Patience::ORDINARY.replace), (most, most));
+    }
 
     #[test]
     fn pauses_grow_and_stay_below_five_seconds() {

@@ -6,14 +6,13 @@ use claviger_kernel::Secret;
 use redis::aio::MultiplexedConnection;
 
 use super::{Link, Scratch};
-use crate::Ephemeral;
-use crate::ephemeral::Patience;
+use crate::{Ephemeral, RedisPatience};
 
 const VARIABLE: &str = "CLAVIGER_TEST_REDIS";
 /// Under this name the server's first database says how many databases have been given out.
 const GIVEN: &str = "claviger:scratch";
-/// How long a test waits for a Redis that answers.
-const LONG: Duration = Duration::from_secs(30);
+/// How long a test waits for a Redis that answers on a machine that has much else to do.
+pub const LONG: Duration = Duration::from_secs(30);
 
 /// An empty Redis database. Another test takes it when all the others have been taken.
 #[derive(Debug)]
@@ -57,6 +56,11 @@ impl ScratchRedis {
         (link, Secret::new(through))
     }
 
+    /// Waits no longer than `span` for an answer, and for a connection as long as a busy machine may take.
+    pub const fn patience(span: Duration) -> RedisPatience {
+        RedisPatience { operation: span, replace: span, connect: LONG }
+    }
+
     /// Short-lived state of a node whose database is that of `scratch`. It waits for Redis for as long as a busy machine
     /// may take: what a test finds must not hang on milliseconds.
     ///
@@ -71,9 +75,8 @@ impl ScratchRedis {
     /// # Panics
     /// If the address is refused.
     pub async fn ephemeral_within(&self, span: Duration, scratch: &Scratch, url: &Secret<String>) -> Ephemeral {
-        let patience = Patience { operation: span, replace: span, connect: LONG };
         let (store, clock, entropy) = (scratch.store.clone(), scratch.clock(), scratch.entropy());
-        let opened = Ephemeral::on_redis_with(patience, url, store, clock, entropy).await;
+        let opened = Ephemeral::on_redis(url, Self::patience(span), store, clock, entropy).await;
         opened.expect("the address can be used")
     }
 

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use claviger_kernel::{RealmId, Unavailable};
-use claviger_storage::scratch::{Engine, Scratch};
+use claviger_storage::scratch::{Engine, Hasty, Scratch};
 use claviger_storage::{Change, CommitError, Follower, Store, both_engines};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+
+use super::heard::{heard, told};
 
 #[derive(Default)]
 struct Seen {
@@ -52,6 +54,32 @@ impl Seen {
 
     fn reloads(&self) -> usize {
         self.reloads.load(Ordering::SeqCst)
+    }
+}
+
+/// A view that cannot be loaded a thousand times, and then can.
+#[derive(Default)]
+struct Absent {
+    asked: AtomicUsize,
+    back: Notify,
+}
+
+#[async_trait]
+impl Follower for Absent {
+    fn name(&self) -> &'static str {
+        "absent"
+    }
+
+    async fn apply(&self, _: &[Change]) -> Result<(), Unavailable> {
+        Ok(())
+    }
+
+    async fn reload(&self) -> Result<(), Unavailable> {
+        if self.asked.fetch_add(1, Ordering::SeqCst) < 1000 {
+            return Err(Unavailable::new("not now"));
+        }
+        self.back.notify_one();
+        Ok(())
     }
 }
 
@@ -99,6 +127,22 @@ both_engines! {
         assert_eq!(seen.reloads(), 2, "what was committed all the same is loaded with everything");
         scratch.store.commit(change(&scratch, "b")).await.unwrap();
         assert_eq!(seen.taken(), ["b"]);
+    }
+
+    async fn an_outage_is_some_lines_of_log_and_one_at_its_end(scratch) {
+        let absent = Arc::new(Absent::default());
+        scratch.store.follow(Arc::clone(&absent) as Arc<dyn Follower>);
+        let clock = Hasty::new(scratch.clock.clone());
+        let ((), lines) = heard(async {
+            tokio::select! {
+                () = scratch.store.follow_changes(&clock) => {}
+                () = absent.back.notified() => {}
+            }
+        })
+        .await;
+        let powers: Vec<usize> = (0..10).map(|power| 1 << power).collect();
+        assert_eq!(told(&lines, "is followed again"), (powers, vec![1000]), "{lines:#?}");
+        assert!(lines[..10].iter().all(|line| line.starts_with("WARN") && line.contains("absent is behind: not now")));
     }
 
     async fn what_was_committed_before_a_follower_came_is_loaded_and_not_told(scratch) {

@@ -1,11 +1,14 @@
 //! The nodes on one database: who lives, how far each has read, and whose clock is wrong.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use claviger_kernel::{Clock as _, Timestamp};
+use claviger_kernel::{Clock, Timestamp};
 use claviger_storage::nodes::{self, Mark, Nodes};
-use claviger_storage::scratch::Scratch;
+use claviger_storage::scratch::{Engine, Hasty, Link, Scratch, Way};
 use claviger_storage::{args, both_engines, statements};
+
+use super::heard::{heard, told};
 
 statements! {
     /// The database's time, as the last beat wrote it.
@@ -31,6 +34,39 @@ async fn silence(scratch: &Scratch, span: Duration) {
 async fn database_time(scratch: &Scratch) -> Timestamp {
     start(scratch).beat(LATE).await.unwrap();
     scratch.store.get(&SEEN_AT, args![], |row| row.get(0)).await.unwrap().unwrap()
+}
+
+#[test]
+fn a_node_that_cannot_tell_that_it_lives_says_so_in_some_lines_of_log_and_then_that_it_can() {
+    claviger_storage::scratch::run(Engine::Postgres, |scratch| async move {
+        let options = scratch.database().unwrap().options();
+        let link = Link::to(&options).await;
+        let store = scratch.by_way_of(link.through(&options)).await;
+        let clock = Arc::new(Hasty::new(scratch.clock.clone()));
+        let node = Nodes::new(store.clone(), Arc::clone(&clock) as Arc<dyn Clock>, scratch.entropy(), "1.2.3");
+        store.catch_up().await.unwrap();
+        assert!(store.progress().database_time.is_some());
+        link.set(Way::Cut);
+        let ((), lines) = heard(async {
+            let outage = async {
+                clock.waited(1000).await;
+                link.set(Way::Open);
+                while nodes::live(&scratch.store).await.unwrap().is_empty() {}
+                clock.waited(clock.waits() + 2).await;
+            };
+            tokio::select! {
+                () = node.run() => {}
+                () = outage => {}
+            }
+        })
+        .await;
+        // The clock of this node runs away meanwhile, and that is another line.
+        let lines: Vec<String> = lines.into_iter().filter(|line| line.contains("lives")).collect();
+        let (failures, end) = told(&lines, "are told again");
+        assert_eq!(failures, (0..failures.len()).map(|power| 1 << power).collect::<Vec<usize>>());
+        assert!(failures.len() >= 10 && matches!(end[..], [count] if count >= *failures.last().unwrap()), "{lines:#?}");
+        store.close().await;
+    });
 }
 
 both_engines! {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use claviger_kernel::{Clock as _, Entropy as _, RealmId, Secret, SeededEntropy, Timestamp};
 use claviger_storage::scratch::{Link, Scratch, ScratchRedis, Way};
-use claviger_storage::{Ephemeral, FirstUse, both_engines};
+use claviger_storage::{Ephemeral, FirstUse, RedisPatience, both_engines};
 use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -230,7 +230,7 @@ both_engines! {
             }
         });
         let (clock, entropy) = (scratch.clock(), scratch.entropy());
-        let node = Ephemeral::on_redis(&url, scratch.store.clone(), clock, entropy).await.unwrap();
+        let node = Ephemeral::on_redis(&url, RedisPatience::ORDINARY, scratch.store.clone(), clock, entropy).await.unwrap();
         let realm = scratch.id();
         for number in 0..300_u32 {
             node.put(realm, "flow", &number.to_be_bytes(), vec![], soon(&scratch)).await.unwrap();
