@@ -10,7 +10,7 @@ use claviger_oauth::clients::ClientSettings;
 use claviger_oauth::logout::LogoutParameters;
 use claviger_oauth::scope::Scopes;
 use claviger_oauth::{TokenError, grants};
-use claviger_session::{revocations, sessions};
+use claviger_session::{families, revocations, sessions};
 use claviger_storage::both_engines;
 
 use super::house::{CALLBACK, House, api_called, exchange_of};
@@ -217,17 +217,26 @@ both_engines! {
             let code = house.code("app", &[]).await;
             devices.push(house.exchange("app", &code).await.unwrap().refresh_token.unwrap());
         }
-        for _ in 0..5 {
-            let both: Vec<_> = devices
+        // Each with three tabs, all of which hold what the device holds.
+        for round in 1..=5 {
+            let tries: Vec<_> = devices
                 .iter()
+                .flat_map(|token| [token; 3])
                 .map(|token| {
                     let (house, token) = (Arc::clone(&house), token.clone());
                     tokio::spawn(async move { house.refresh("app", &token).await })
                 })
                 .collect();
-            devices.clear();
-            for one in both {
-                devices.push(one.await.unwrap().unwrap().refresh_token.unwrap());
+            let mut got = Vec::new();
+            for one in tries {
+                got.push(one.await.unwrap().unwrap().refresh_token.unwrap());
+            }
+            devices = got.chunks(3).map(|tabs| tabs[0].clone()).collect();
+            assert!(got.chunks(3).all(|tabs| tabs[0] == tabs[1] && tabs[1] == tabs[2]), "round {round}: one successor");
+            let keys = house.ring.opaque(house.cx.realm()).unwrap();
+            for token in &devices {
+                let family = families::find(&house.cx, &keys, token.expose()).await.unwrap().family;
+                assert_eq!(family.generation, round, "no use is lost and none is counted twice");
             }
         }
         assert_ne!(devices[0], devices[1]);

@@ -9,6 +9,8 @@ use crate::people::{
     submit_sign_in, user,
 };
 
+const MALLORY: &str = "mallory@example.com";
+
 /// Every page that a visitor or a user may see, with its form's fields.
 const PAGES: [&str; 6] = ["/login", "/signup", "/recover", "/account", "/account/password", "/account/sessions"];
 
@@ -142,13 +144,23 @@ tests! {
 
     async fn a085_a_cookie_that_was_set_before_is_not_taken_over(t: TestServer) {
         user(&t, ADA).await;
-        let mut attacker = t.browser();
-        attacker.open("/login").await;
-        let mut victim = t.browser();
-        victim.plant("__Host-sid", "cvse_planted");
-        let page = victim.open("/login").await;
-        submit_sign_in(&mut victim, &page, ADA, PASSWORD).await;
-        assert_ne!(victim.cookie("__Host-sid"), Some("cvse_planted"));
+        user(&t, MALLORY).await;
+        let mut attacker = signed_in(&t, MALLORY).await;
+        let theirs = attacker.cookie("__Host-sid").unwrap().to_owned();
+        let app = app(&t).await;
+        for planted in ["cvse_planted", &theirs] {
+            let mut victim = t.browser();
+            victim.plant("__Host-sid", planted);
+            t.clock().advance(Duration::from_secs(1));
+            let page = victim.arrive_from("https://app.test", &app.address(&[("prompt", "login")])).await;
+            submit_sign_in(&mut victim, &page, ADA, PASSWORD).await;
+            assert_ne!(victim.cookie("__Host-sid").unwrap(), planted);
+            assert!(victim.open("/account").await.text().contains(ADA), "signed in under a new session");
+            let mut kept = t.browser();
+            kept.plant("__Host-sid", planted);
+            assert!(!is_signed_in(&mut kept).await, "who set the cookie before has nothing of it");
+        }
+        assert!(!is_signed_in(&mut attacker).await, "their session has ended with it");
     }
 
     async fn a085_a_password_change_gives_a_new_session_secret(t: TestServer) {
