@@ -63,8 +63,20 @@ impl KeyRing {
     /// # Errors
     /// [`Unavailable`] if it cannot be known whether there is such a key.
     pub async fn opaque_for(&self, realm: RealmId, text: &str) -> Result<Arc<OpaqueKeys>, Unavailable> {
+        match opaque::key_id(text) {
+            Some(id) => self.opaque_with(realm, id).await,
+            None => self.opaque(realm),
+        }
+    }
+
+    /// The MAC keys of `realm`, for whoever needs the one of this id: a repeated refresh gives what was made with the key of
+    /// its first use, which may be newer than this node's view. Without it only if the store has none (any more).
+    ///
+    /// # Errors
+    /// [`Unavailable`] if it cannot be known whether there is such a key.
+    pub async fn opaque_with(&self, realm: RealmId, id: u32) -> Result<Arc<OpaqueKeys>, Unavailable> {
         let keys = self.opaque(realm)?;
-        if opaque::key_id(text).is_none_or(|id| keys.get(id).is_some()) {
+        if keys.get(id).is_some() {
             return Ok(keys);
         }
         self.caught_up(realm).await?;

@@ -7,6 +7,7 @@ mod it {
     mod dump;
     pub(crate) mod house;
     mod machines;
+    mod nodes;
     mod revocations;
     mod tokens;
 }

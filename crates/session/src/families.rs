@@ -334,6 +334,14 @@ impl Presented {
     pub const fn first_use(&self) -> bool {
         matches!(self.decision, Decision::Rotate)
     }
+
+    /// The id of the key with which the answer to be repeated was made; nothing for a first use, which takes the present one.
+    pub const fn answered_under(&self) -> Option<u32> {
+        match self.decision {
+            Decision::Rotate => None,
+            Decision::Repeat { .. } => Some(self.family.rotation_key),
+        }
+    }
 }
 
 fn successor(

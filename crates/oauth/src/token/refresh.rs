@@ -81,7 +81,12 @@ impl OAuth {
         // What the client may no longer ask for, it no longer gets.
         let scopes =
             narrowed(&granted, request.scope.as_deref())?.filtered(|scope| client.settings.scopes.contains(scope));
-        let keys = self.opaque(cx).map_err(TokenError::from)?;
+        // Another node may have answered with a key that this one has not heard of: its answer is good all the same.
+        let keys = match presented.answered_under() {
+            Some(key) => self.ring.opaque_with(cx.realm(), key).await,
+            None => self.opaque(cx),
+        };
+        let keys = keys.map_err(TokenError::from)?;
         let mut unit =
             claviger_audit::unit(cx, Event::new("token_refreshed", family.id).with("repeat", !presented.first_use()));
         require_active(&mut unit, client);

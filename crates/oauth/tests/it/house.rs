@@ -22,7 +22,7 @@ use claviger_oauth::redirect::RedirectUri;
 use claviger_oauth::resource_servers::ResourceServerSettings;
 use claviger_oauth::scope::Scopes;
 use claviger_oauth::token::{TokenRequest, TokenResponse};
-use claviger_oauth::{Client, OAuth, PresentedClient, TokenError};
+use claviger_oauth::{AuthenticatedClient, Client, OAuth, PresentedClient, TokenError};
 use claviger_session::sessions::{self, Device, Lifetimes};
 use claviger_session::{Complete, Requirement, Revocations, Session};
 use claviger_storage::Follower;
@@ -61,6 +61,23 @@ pub(crate) struct House {
     pub(crate) user: ActiveUser,
     pub(crate) session: Session,
     pub(crate) notifier: Notifier,
+    master: Secret<String>,
+}
+
+/// Another node on the house's database. It knows what stood there when it came, and looks only when it must.
+pub(crate) struct Second {
+    pub(crate) cx: Cx,
+    pub(crate) oauth: OAuth,
+}
+
+impl Second {
+    pub(crate) async fn client(&self, client_id: &str) -> AuthenticatedClient {
+        self.oauth.authenticate(&self.cx, &presented(client_id)).await.expect("the client proves itself")
+    }
+
+    pub(crate) async fn refresh(&self, client_id: &str, token: &Secret<String>) -> Result<TokenResponse, TokenError> {
+        self.oauth.token(&self.cx, &self.client(client_id).await, &refresh_of(token)).await
+    }
 }
 
 impl House {
@@ -76,7 +93,8 @@ impl House {
         };
         let url = "https://id.test".parse().expect("a public address");
         let tenancy = Arc::new(Tenancy::open(cx.db.clone(), url).await.expect("no realm yet"));
-        let origin = MasterOrigin::Value { key: MasterKey::generate(&*cx.entropy), other: None };
+        let master = MasterKey::generate(&*cx.entropy);
+        let origin = MasterOrigin::Value { key: master.clone(), other: None };
         let ring = KeyRing::unlock(&cx, Arc::clone(&tenancy), origin, Arc::new(SharedKeys)).await.expect("a new ring");
         let ring = Arc::new(ring);
         let realm = ring.ensure_main(&cx).await.expect("the realm main");
@@ -88,7 +106,24 @@ impl House {
         cx.db.catch_up().await.expect("what is revoked is loaded");
         let notifier = Notifier::new(Arc::clone(&ring), Arc::clone(&tenancy), Arc::new(Inbox::new()));
         let oauth = OAuth::new(Arc::clone(&ring), tenancy, revocations, notifier.clone());
-        Self { scratch, cx, oauth, ring, user, session, notifier }
+        Self { scratch, cx, oauth, ring, user, session, notifier, master }
+    }
+
+    /// Another node; PostgreSQL only.
+    pub(crate) async fn second(&self) -> Second {
+        let cx = Cx { db: self.scratch.second().await.expect("PostgreSQL"), ..self.cx.clone() };
+        let tenancy = Arc::clone(self.ring.tenancy());
+        let tenancy = Tenancy::open(cx.db.clone(), tenancy.public_url().clone()).await.expect("the realms");
+        let tenancy = Arc::new(tenancy);
+        let origin = MasterOrigin::Value { key: self.master.clone(), other: None };
+        let ring = KeyRing::unlock(&cx, Arc::clone(&tenancy), origin, Arc::new(SharedKeys)).await.expect("the keys");
+        let ring = Arc::new(ring);
+        let revocations = Arc::new(Revocations::new(cx.db.clone(), Arc::clone(&tenancy), Arc::clone(&cx.clock)));
+        cx.db.follow(Arc::clone(&tenancy) as Arc<dyn Follower>);
+        cx.db.follow(Arc::clone(&ring) as Arc<dyn Follower>);
+        cx.db.follow(Arc::clone(&revocations) as Arc<dyn Follower>);
+        cx.db.catch_up().await.expect("what there is has been loaded");
+        Second { cx, oauth: OAuth::new(ring, tenancy, revocations, self.notifier.clone()) }
     }
 
     pub(crate) async fn client(&self, client_id: &str, change: impl FnOnce(&mut NewClient)) -> Client {
@@ -160,12 +195,7 @@ impl House {
 
     /// The same on another node.
     async fn token_at(&self, cx: &Cx, client_id: &str, request: &TokenRequest) -> Result<TokenResponse, TokenError> {
-        let presented = PresentedClient {
-            client_id: Some(client_id.to_owned()),
-            client_secret: Some(Secret::from(SECRET)),
-            ..PresentedClient::default()
-        };
-        let client = self.oauth.authenticate(cx, &presented).await?;
+        let client = self.oauth.authenticate(cx, &presented(client_id)).await?;
         self.oauth.token(cx, &client, request).await
     }
 
@@ -184,16 +214,28 @@ impl House {
         client_id: &str,
         token: &Secret<String>,
     ) -> Result<TokenResponse, TokenError> {
-        let request = TokenRequest {
-            grant_type: Some("refresh_token".to_owned()),
-            refresh_token: Some(token.clone()),
-            ..TokenRequest::default()
-        };
-        self.token_at(cx, client_id, &request).await
+        self.token_at(cx, client_id, &refresh_of(token)).await
     }
 
     pub(crate) async fn is_live(&self, access_token: &Secret<String>) -> bool {
         self.oauth.userinfo(&self.cx, access_token.expose()).await.is_ok()
+    }
+}
+
+/// What the client of this name proves itself by.
+pub(crate) fn presented(client_id: &str) -> PresentedClient {
+    PresentedClient {
+        client_id: Some(client_id.to_owned()),
+        client_secret: Some(Secret::from(SECRET)),
+        ..PresentedClient::default()
+    }
+}
+
+pub(crate) fn refresh_of(token: &Secret<String>) -> TokenRequest {
+    TokenRequest {
+        grant_type: Some("refresh_token".to_owned()),
+        refresh_token: Some(token.clone()),
+        ..TokenRequest::default()
     }
 }
 
