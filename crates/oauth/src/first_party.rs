@@ -15,7 +15,7 @@ use claviger_storage::CommitError;
 use crate::clients::{ClientKind, GrantType, require_active};
 use crate::issue::ForUser;
 use crate::metadata::STANDARD_SCOPES;
-use crate::revoke::to_end;
+use crate::revoke::{ended_here_too, to_end};
 use crate::scope::{MANAGE, Scopes};
 use crate::token::{TokenRequest, TokenResponse, retry_rule};
 use crate::{Client, OAuth, TokenError, grants};
@@ -209,10 +209,9 @@ impl OAuth {
     /// that was used long ago: whoever gives it back wants the sign-in to end.
     pub async fn family_to_end(&self, cx: &Cx, app: &FirstParty, token: &str) -> Result<Option<Family>, Unavailable> {
         match families::find(cx, &*self.opaque_for(cx, token).await?, token).await {
-            Ok(found) => {
-                let family = found.family;
-                Ok((family.client == app.0.id && to_end(&family, cx.now())).then_some(family))
-            }
+            Ok(found) if found.family.client != app.0.id => Ok(None),
+            Ok(found) if to_end(&found.family, cx.now()) => Ok(Some(found.family)),
+            Ok(_) => ended_here_too(cx).await.map(|()| None),
             Err(FamilyError::Unavailable(fault)) => Err(fault),
             Err(_) => Ok(None),
         }

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use claviger_audit::{Cx, Event, Unit, refused};
 use claviger_crypto::opaque;
-use claviger_kernel::{Secret, Timestamp, kind};
+use claviger_kernel::{Secret, Timestamp, Unavailable, kind};
 use claviger_session::families::{self, Family, FamilyError};
 use claviger_session::revocations;
 use claviger_storage::CommitError;
@@ -53,6 +53,7 @@ impl OAuth {
         };
         its_own(cx, client, family.client == client.id)?;
         if !to_end(&family, cx.now()) {
+            ended_here_too(cx).await?;
             return nothing_to_revoke(cx, client, "over already");
         }
         let mut unit =
@@ -79,6 +80,12 @@ impl OAuth {
 /// another node's clock it may not have expired yet.
 pub(crate) fn to_end(family: &Family, now: Timestamp) -> bool {
     matches!(families::alive(family, now), Ok(()) | Err(FamilyError::Expired))
+}
+
+/// What has ended by its row is told to have ended only once this node's views have it: another node may have ended it a
+/// moment ago, and the answer to that was lost.
+pub(crate) async fn ended_here_too(cx: &Cx) -> Result<(), Unavailable> {
+    cx.db.catch_up().await
 }
 
 fn its_own(cx: &Cx, client: &Client, own: bool) -> Result<(), TokenError> {

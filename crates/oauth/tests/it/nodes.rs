@@ -1,11 +1,15 @@
-//! What one node has done and another has not heard of: the second must not call bad what the first has issued.
+//! What one node has done and another has not heard of: the second must not call bad what the first has issued, nor let live
+//! what it has been asked to end.
 
 use std::time::Duration;
 
+use claviger_kernel::Secret;
 use claviger_keys::{Purpose, Rotation};
+use claviger_oauth::PresentedClient;
+use claviger_oauth::clients::{AuthMethod, ClientKind, GrantType};
 use claviger_storage::scratch::{self, Engine};
 
-use super::house::House;
+use super::house::{House, exchange_of, presented};
 
 /// The key for opaque values that is published now takes over.
 async fn rotated(house: &House) {
@@ -46,5 +50,43 @@ fn an_answer_whose_key_is_gone_for_good_is_not_given_again_by_any_node() {
         for refused in [house.refresh("app", &first).await, second.refresh("app", &first).await] {
             assert_eq!(refused.unwrap_err().code(), "invalid_grant");
         }
+    });
+}
+
+/// The answer to the first request was lost, and the client asks the next node.
+#[test]
+fn who_gives_a_token_back_once_more_to_another_node_is_refused_there_from_then_on() {
+    scratch::run(Engine::Postgres, |scratch| async move {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        house
+            .client("own", |new| {
+                (new.kind, new.secret) = (ClientKind::Public, None);
+                new.settings.token_endpoint_auth_method = AuthMethod::None;
+                new.settings.grant_types = vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
+            })
+            .await;
+        let second = house.second().await;
+        let there = async |token: &Secret<String>| second.oauth.userinfo(&second.cx, token.expose()).await.is_ok();
+
+        let tokens = house.exchange("app", &house.code("app", &[]).await).await.unwrap();
+        let given = tokens.refresh_token.unwrap();
+        let here = house.oauth.authenticate(&house.cx, &presented("app")).await.unwrap();
+        house.oauth.revoke(&house.cx, &here, Some(&given)).await.unwrap();
+        assert!(there(&tokens.access_token).await, "it has not heard of it");
+        second.oauth.revoke(&second.cx, &second.client("app").await, Some(&given)).await.unwrap();
+        assert!(!there(&tokens.access_token).await, "revoked, it has said");
+
+        // Signing out in an application of the operator's own is the same.
+        let own = PresentedClient { client_secret: None, ..presented("own") };
+        let here = house.oauth.authenticate(&house.cx, &own).await.unwrap();
+        let code = house.code("own", &[]).await;
+        let tokens = house.oauth.token(&house.cx, &here, &exchange_of(&code)).await.unwrap();
+        let given = tokens.refresh_token.unwrap();
+        house.oauth.revoke(&house.cx, &here, Some(&given)).await.unwrap();
+        assert!(there(&tokens.access_token).await, "it has not heard of it");
+        let app = second.oauth.first_party(&second.cx, "own").await.unwrap().unwrap();
+        assert!(second.oauth.family_to_end(&second.cx, &app, given.expose()).await.unwrap().is_none());
+        assert!(!there(&tokens.access_token).await, "nothing is left to end, it has said");
     });
 }
