@@ -218,7 +218,8 @@ impl OAuth {
         Ok(())
     }
 
-    /// Adds a secret; with two live ones the older ends after `overlap`, an earlier third at once.
+    /// Adds a secret; with two live ones the older ends after `overlap`, an earlier third at once. Without an overlap the
+    /// others are gone, and do not live on by the clock of a node that is behind.
     pub async fn rotate_secret(
         &self,
         cx: &Cx,
@@ -233,8 +234,12 @@ impl OAuth {
         let secret_id: SecretId = cx.id();
         let mut unit = claviger_audit::unit(cx, Event::new("client_secret_added", client.id).with("secret", secret_id));
         let until = unit.now().plus(overlap);
-        unit.any("secrets", &sql::REMOVE_OLDER_SECRETS, args![cx.realm(), client.id]);
-        unit.any("secrets", &sql::END_SECRETS, args![cx.realm(), client.id, until]);
+        if overlap.is_zero() {
+            unit.any("secrets", &sql::REMOVE_SECRETS, args![cx.realm(), client.id]);
+        } else {
+            unit.any("secrets", &sql::REMOVE_OLDER_SECRETS, args![cx.realm(), client.id]);
+            unit.any("secrets", &sql::END_SECRETS, args![cx.realm(), client.id, until]);
+        }
         unit.one("secret", &sql::ADD_SECRET, args![cx.realm(), secret_id, client.id, hash, unit.now()]);
         unit.changed("client", client.id.as_bytes());
         cx.commit(unit).await?;

@@ -1,13 +1,17 @@
 //! Client authentication and tokens for machines.
 
+use core::future::{Future as _, poll_fn};
+use core::task::Poll;
+
 use claviger_kernel::Secret;
 use claviger_oauth::clients::AuthMethod;
 use claviger_oauth::scope::Scopes;
 use claviger_oauth::token::TokenRequest;
 use claviger_oauth::{PresentedClient, TokenError};
 use claviger_storage::both_engines;
+use claviger_storage::scratch::{self, Engine};
 
-use super::house::{House, SECRET, api_called};
+use super::house::{House, SECRET, api_called, presented};
 
 fn credentials(scope: Option<&str>, resource: Option<&str>) -> TokenRequest {
     TokenRequest {
@@ -94,6 +98,16 @@ both_engines! {
         assert!(!works(&second).await && works(&third).await);
     }
 
+    async fn a_secret_that_is_replaced_at_once_is_refused_by_nodes_whose_clocks_are_behind(scratch) {
+        let house = House::open(scratch).await;
+        let client = house.client("robot", |_| {}).await;
+        house.oauth.rotate_secret(&house.cx, &client, core::time::Duration::ZERO).await.unwrap();
+        let half_a_minute = core::time::Duration::from_secs(30);
+        house.scratch.clock.set(house.cx.now().minus(half_a_minute));
+        let refused = house.oauth.authenticate(&house.cx, &presented("robot")).await.map(drop);
+        assert_eq!(refused, Err(TokenError::InvalidClient));
+    }
+
     async fn a_removed_client_is_refused_and_its_name_is_not_given_again(scratch) {
         let house = House::open(scratch).await;
         let client = house.client("robot", |_| {}).await;
@@ -110,4 +124,41 @@ both_engines! {
         }
         assert!(text.contains("\"RS256\"") && text.contains("\"ES256\""));
     }
+}
+
+/// Nobody is issued anything that leaves no trace, and a node that is cut off from the database issues nothing: else it would
+/// go on for a client that has been removed.
+#[test]
+fn a_machine_gets_no_token_before_the_row_of_its_minute_is_there() {
+    scratch::run(Engine::Postgres, |scratch| async move {
+        let house = House::open(scratch).await;
+        house.client("robot", |_| {}).await;
+        let robot = house.oauth.authenticate(&house.cx, &presented("robot")).await.unwrap();
+        let request = credentials(None, None);
+        let database = house.scratch.database().unwrap();
+        let (holds, watch) = (database.owner().await.unwrap(), database.owner().await.unwrap());
+        holds.batch_execute("begin; lock table audit_events in access exclusive mode").await.unwrap();
+        let mut asked: Vec<_> = (0..3).map(|_| Box::pin(house.oauth.token(&house.cx, &robot, &request))).collect();
+        let waits = "select count(*) from pg_stat_activity \
+            where datname = current_database() and wait_event_type = 'Lock'";
+        loop {
+            for one in &mut asked {
+                let answer = poll_fn(|context| Poll::Ready(one.as_mut().poll(context))).await;
+                assert!(answer.is_pending(), "its row is not there: {answer:?}");
+            }
+            if watch.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) > 0 {
+                break;
+            }
+        }
+        for one in &mut asked {
+            let answer = poll_fn(|context| Poll::Ready(one.as_mut().poll(context))).await;
+            assert!(answer.is_pending(), "its row is not there: {answer:?}");
+        }
+        holds.batch_execute("commit").await.unwrap();
+        for one in asked {
+            one.await.unwrap();
+        }
+        let rows = "select count(*) from audit_events where name = 'machine_tokens_issued'";
+        assert_eq!(watch.query_one(rows, &[]).await.unwrap().get::<_, i64>(0), 1, "the others are counted");
+    });
 }
