@@ -5,6 +5,7 @@ use claviger_identity::users;
 use claviger_session::families::{self, NewFamily};
 use claviger_session::sessions;
 use claviger_storage::CommitError;
+use claviger_tokens::Marks;
 
 use super::{TokenRequest, TokenResponse};
 use crate::clients::{GrantType, require_active};
@@ -55,7 +56,13 @@ impl OAuth {
         family: claviger_kernel::FamilyId,
     ) -> Result<TokenResponse, TokenError> {
         refused(cx, &Event::new("authorization_code_reused", client.id).with("family", family));
-        codes::revoke_family(cx, family).await?;
+        // Whoever holds a used code may send it as often as they like: what every check here knows to have ended is not
+        // ended again, for all nodes to hear of.
+        let name = family.to_string();
+        let marks = Marks { family: Some(&name), ..Marks::default() };
+        if self.revocations.refuses(cx.realm(), &marks).is_none() {
+            codes::revoke_family(cx, family).await?;
+        }
         Err(NO_GRANT)
     }
 

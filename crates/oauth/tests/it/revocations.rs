@@ -107,6 +107,23 @@ both_engines! {
         assert!(house.oauth.userinfo(&house.cx, &token).await.is_err());
     }
 
+    async fn a_used_code_that_comes_back_again_and_again_is_work_once(scratch) {
+        let house = House::open(scratch).await;
+        house.client("app", |_| {}).await;
+        let code = house.code("app", &[]).await;
+        house.exchange("app", &code).await.unwrap();
+        let comes_back = async || {
+            assert_eq!(house.exchange("app", &code).await.unwrap_err().code(), "invalid_grant");
+            house.cx.db.progress().looks
+        };
+        let before = house.cx.db.progress().looks;
+        let looks = comes_back().await;
+        assert!(looks > before, "every node is told");
+        for _ in 0..3 {
+            assert_eq!(comes_back().await, looks, "once");
+        }
+    }
+
     async fn what_was_issued_since_a_client_was_voided_is_put_off_by_a_node_that_has_not_heard_of_it(scratch) {
         let house = House::open(scratch).await;
         let app = house.client("app", |_| {}).await;
