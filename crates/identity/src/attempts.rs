@@ -108,7 +108,8 @@ fn raise(cx: &Cx, kind: &'static str, key: Vec<u8>, rule: Rule, now: Timestamp) 
 /// Counts a guess before it is made, durably.
 pub async fn reserve(cx: &Cx, subject: Subject, source: Option<Source>) -> Result<Reserved, ReserveError> {
     let mut unit = claviger_audit::quiet(cx, "a counter of guesses; the refusal is logged where it is made");
-    let now = unit.now();
+    // By the time that all nodes share: a wait that one node begins is not longer by the clock of another.
+    let now = cx.db.shared_time(unit.now());
     let (kind, key) = subject.key();
     if let Some(source) = source {
         let args = raise(cx, "source", source_key(source), SOURCE, now);

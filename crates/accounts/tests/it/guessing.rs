@@ -1,16 +1,30 @@
 //! Guesses are counted before they are judged, and outside nobody sees the count.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use claviger_accounts::{Browser, Flow, Input, State, StepError};
+use claviger_accounts::{Browser, Flow, Input, State, Step, StepError};
+use claviger_audit::Cx;
 use claviger_identity::attempts;
 use claviger_identity::emails::{self, EmailKey};
-use claviger_kernel::Secret;
+use claviger_kernel::{Clock, ManualClock, Secret, Timestamp};
 use claviger_storage::both_engines;
+use claviger_storage::scratch::{self, Engine};
 
 use super::house::{House, OTHER_PASSWORD, PASSWORD};
 
 both_engines! {
+    async fn a_node_whose_clock_is_behind_takes_what_another_has_counted_for_no_reason_to_wait(scratch) {
+        let house = House::open(scratch).await;
+        house.sign_up("ada@example.com", PASSWORD).await;
+        for attempt in 0..3 {
+            assert!(house.sign_in("ada@example.com", OTHER_PASSWORD).await.is_err());
+            house.scratch.clock.set(house.cx.now().minus(Duration::from_mins(1)));
+            let signed_in = house.sign_in("ada@example.com", PASSWORD).await;
+            assert!(signed_in.is_ok(), "after {attempt}: {:?}", signed_in.map(drop));
+        }
+    }
+
     async fn a102_of_many_parallel_guesses_only_the_free_ones_are_verified(scratch) {
         let house = std::sync::Arc::new(House::open(scratch).await);
         house.sign_up("ada@example.com", PASSWORD).await;
@@ -198,4 +212,38 @@ both_engines! {
         house.sign_in("nobody@example.com", PASSWORD).await.unwrap_err();
         assert_eq!(house.sign_in("ada@example.com", PASSWORD).await.unwrap_err(), StepError::Limited);
     }
+}
+
+/// Nodes whose clocks are up to half a minute off the database's serve, and share the counters.
+#[test]
+fn a_wait_is_as_long_on_a_node_whose_clock_is_behind() {
+    scratch::run(Engine::Postgres, |scratch| async move {
+        let house = House::open(scratch).await;
+        house.sign_up("ada@example.com", PASSWORD).await;
+        let owner = house.scratch.database().unwrap().owner().await.unwrap();
+        let database_time = async || {
+            let now = "select (extract(epoch from clock_timestamp()) * 1000000)::bigint";
+            Timestamp::from_micros(owner.query_one(now, &[]).await.unwrap().get(0))
+        };
+        let (apart, store) = (Duration::from_secs(16), house.scratch.second().await.unwrap());
+        let (accounts, behind) = house.beside(&store).await;
+        let clock = Arc::new(ManualClock::new(behind.now()));
+        let behind = Cx { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..behind };
+        house.scratch.clock.set(database_time().await.plus(apart));
+        house.cx.db.keep_time(Arc::clone(&house.cx.clock));
+        house.cx.db.catch_up().await.unwrap();
+        // Five are free, and the sixth has its successor wait for a second.
+        for _ in 0..6 {
+            house.sign_in("ada@example.com", OTHER_PASSWORD).await.unwrap_err();
+        }
+        clock.set(database_time().await.minus(apart));
+        behind.db.keep_time(Arc::clone(&behind.clock));
+        behind.db.catch_up().await.unwrap();
+        clock.advance(Duration::from_secs(3));
+        let mut flow = house.flow(State::SignIn { email: String::new() }).await;
+        let password = Secret::from(PASSWORD);
+        let input = Input::Password { email: "ada@example.com", password: &password };
+        let step = accounts.step(&behind, &mut flow, input, &Browser::default()).await;
+        assert!(matches!(step, Ok(Step::SignedIn(_))), "{step:?}");
+    });
 }

@@ -1,7 +1,7 @@
 //! The counters' statements. The wait doubles in SQL, so that counting is one atomic statement on both engines.
 
 claviger_storage::statements! {
-    /// Raises a counter unless it is closed or its wait is not over. What is left of the attempts before is their number
+    /// Raises a counter unless it is closed or its wait is not over; where there is no wait, no clock decides. What is left of the attempts before is their number
     /// less one for each $9 that has passed; `last_at` moves on by whole $9, so that no part of one is lost. ($4 now,
     /// $5 forget before, $6 free, $7 longest wait, $8 limit, $9 decay)
     pub(super) RAISE: "insert into attempts (realm_id, kind, subject, failures, wait, next_at, last_at) \
@@ -15,7 +15,7 @@ claviger_storage::statements! {
             then 0 when attempts.wait = 0 then 1000000 when attempts.wait * 2 > $7 then $7 else attempts.wait * 2 end, \
         last_at = case when $9 > $4 or attempts.last_at < $5 or attempts.failures <= ($4 - attempts.last_at) / $9 then $4 \
             else attempts.last_at + ($4 - attempts.last_at) / $9 * $9 end \
-        where attempts.last_at < $5 or (attempts.next_at <= $4 and attempts.failures < $8) \
+        where attempts.last_at < $5 or ((attempts.wait = 0 or attempts.next_at <= $4) and attempts.failures < $8) \
         returning failures";
     /// Forgets what was counted.
     pub(super) CLEAR: "delete from attempts where realm_id = $1 and kind = $2 and subject = $3";
