@@ -164,7 +164,8 @@ pub fn open(
         source
     ];
     unit.one("session", &sql::INSERT, args);
-    unit.any("session_limit", &sql::END_OLDEST, args![unit.realm(), user.id(), now, lifetimes.per_user]);
+    let others = lifetimes.per_user.saturating_sub(1);
+    unit.any("session_limit", &sql::END_OLDEST, args![unit.realm(), user.id(), now, others, id]);
     crate::revocations::limited_sessions_of(unit, user.id());
     crate::families::revoke_of_limited(unit, user.id());
     let cookie = opaque::mint(opaque::Kind::Session, keys, id, 0, &secret);

@@ -11,6 +11,8 @@ use claviger_identity::users;
 use claviger_kernel::Secret;
 use claviger_session::families::{self, FamilyError, NewFamily};
 use claviger_storage::{CommitError, both_engines};
+use claviger_tenancy::RealmChange;
+use serde_json::json;
 
 use super::house::{House, OTHER_PASSWORD, PASSWORD};
 
@@ -55,6 +57,26 @@ both_engines! {
             house.session_is_good(&used).await;
         }
         assert!(!house.session_is_good(&used).await, "24 hours are over, however much it was used");
+    }
+
+    async fn a_new_session_never_makes_room_for_older_ones_however_far_the_clocks_of_nodes_are_apart(scratch) {
+        let house = House::open(scratch).await;
+        let tenancy = house.ring.tenancy();
+        let realm = tenancy.main().unwrap();
+        let settings = Some(realm.settings.patched(&json!({ "sessions": { "limit": 2 } })).unwrap());
+        let change = RealmChange { settings, ..RealmChange::default() };
+        tenancy.update(&house.cx, realm.id, realm.version, change).await.unwrap();
+        let mut cookies = vec![house.sign_up("ada@example.com", PASSWORD).await.opened.cookie];
+        house.scratch.clock.advance(Duration::from_secs(20));
+        cookies.push(house.sign_in("ada@example.com", PASSWORD).await.unwrap().opened.cookie);
+        // The next node's clock is as far behind.
+        house.scratch.clock.set(house.cx.now().minus(Duration::from_secs(40)));
+        cookies.push(house.sign_in("ada@example.com", PASSWORD).await.unwrap().opened.cookie);
+        let mut good = Vec::new();
+        for cookie in &cookies {
+            good.push(house.session_is_good(cookie).await);
+        }
+        assert_eq!(good, [false, true, true], "the oldest has ended, the newest lives");
     }
 
     async fn a135_whoever_signed_up_first_with_somebodys_address_has_nothing_in_the_account(scratch) {
