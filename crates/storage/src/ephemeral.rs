@@ -23,7 +23,8 @@ pub(crate) use self::turn::sql as turn_sql;
 
 /// Short-lived values by realm, kind and key; each has an expiry, after which it does not exist.
 ///
-/// A value is expired as soon as the clock handed in reads `expires`. Nothing here outlives a fault for certain: a caller
+/// A value is expired as soon as the clock handed in reads `expires`; where nodes' clocks differ, as soon as the database's
+/// reads what the storing node took it to be at `expires` ([`Store::shared_time`]). Nothing here outlives a fault for certain: a caller
 /// must be able to go on (begin anew, ask again) when a value is gone before its time.
 #[derive(Clone)]
 pub struct Ephemeral {
@@ -94,7 +95,7 @@ impl Ephemeral {
         value: Vec<u8>,
         expires: Timestamp,
     ) -> Result<(), Unavailable> {
-        let slot = Slot { realm, kind, key };
+        let (slot, expires) = (Slot { realm, kind, key }, self.database.shared(expires));
         let Some(on) = &self.redis else { return self.database.put(slot, &value, expires).await };
         // A row decides for its key: where one is, a new value must not stand anywhere else. So it is, too, where Redis
         // may have taken the value without saying so.
@@ -141,7 +142,7 @@ impl Ephemeral {
         new: &[u8],
         expires: Timestamp,
     ) -> Result<bool, Unavailable> {
-        let slot = Slot { realm, kind, key };
+        let (slot, expires) = (Slot { realm, kind, key }, self.database.shared(expires));
         let Some(on) = &self.redis else { return self.database.replace(slot, old, new, expires).await };
         match self.database.get(slot).await? {
             Held::Row(None) => Ok(false),
@@ -164,7 +165,7 @@ impl Ephemeral {
         key: &[u8],
         expires: Timestamp,
     ) -> Result<u64, Unavailable> {
-        let slot = Slot { realm, kind, key };
+        let (slot, expires) = (Slot { realm, kind, key }, self.database.shared(expires));
         let Some(on) = &self.redis else { return self.database.increment(slot, expires).await };
         match on.in_turn(on.redis.increment(slot, expires)).await? {
             Some(count) => Ok(count),

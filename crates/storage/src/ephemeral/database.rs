@@ -65,8 +65,14 @@ fn held(row: &Row<'_>) -> Result<(Vec<u8>, Timestamp, bool), ColumnError> {
 }
 
 impl Database {
+    /// The time by the clock that all nodes share: one stores, another judges what has expired.
     pub(super) fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.shared(self.clock.now())
+    }
+
+    /// A time of this process by the clock that all nodes share.
+    pub(super) fn shared(&self, time: Timestamp) -> Timestamp {
+        self.store.shared_time(time)
     }
 
     pub(super) async fn put(&self, slot: Slot<'_>, value: &[u8], expires: Timestamp) -> Result<(), Unavailable> {

@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use self::endpoint::Endpoint;
 use self::record::Record;
 use super::Slot;
+use super::database::Database;
 use super::turn::Turns;
 use crate::OpenError;
 
@@ -66,7 +67,7 @@ pub(super) enum RedisFault {
 /// The connection to Redis, kept for as long as this value lives.
 pub(super) struct Redis {
     place: Arc<Place>,
-    clock: Arc<dyn claviger_kernel::Clock>,
+    database: Database,
     patience: Patience,
     task: JoinHandle<()>,
 }
@@ -104,14 +105,14 @@ impl Redis {
     /// Reads the address and makes one attempt to connect; the loop goes on from there.
     pub(super) async fn open(url: &Secret<String>, turns: Arc<Turns>, patience: Patience) -> Result<Self, OpenError> {
         let endpoint = Endpoint::parse(url)?;
-        let clock = Arc::clone(&turns.database.clock);
+        let database = turns.database.clone();
         let place = Arc::new(Place { state: watch::channel(State::Connecting).0 });
         let first = endpoint.connect_within(patience.connect, &turns).await;
         if let Ok((live, _)) = &first {
             place.set(State::Live(live.clone()));
         }
         let task = tokio::spawn(keep(Arc::clone(&place), endpoint, turns, patience, first));
-        Ok(Self { place, clock, patience, task })
+        Ok(Self { place, database, patience, task })
     }
 
     pub(super) fn answers(&self) -> Result<(), Unavailable> {
@@ -124,7 +125,7 @@ impl Redis {
 
     pub(super) async fn put(&self, slot: Slot<'_>, value: &[u8], expires: Timestamp) -> Result<(), RedisFault> {
         let record = Record::of(value, expires);
-        self.run(|_| record::put(slot, &record, self.clock.now())).await
+        self.run(|_| record::put(slot, &record, self.database.now())).await
     }
 
     pub(super) async fn get(&self, slot: Slot<'_>) -> Result<Option<Vec<u8>>, RedisFault> {
@@ -143,7 +144,7 @@ impl Redis {
         expires: Timestamp,
     ) -> Result<bool, RedisFault> {
         let new = Record::of(new, expires);
-        self.run(|_| record::replace(slot, old, &new, self.clock.now())).await
+        self.run(|_| record::replace(slot, old, &new, self.database.now())).await
     }
 
     /// Counts, unless what Redis holds is not what was agreed upon: then it has been emptied, and nothing is counted
@@ -155,7 +156,7 @@ impl Redis {
 
     async fn count(&self, slot: Slot<'_>, expires: Timestamp) -> Result<u64, RedisFault> {
         let live = self.place.pick().await?;
-        let command = record::increment(slot, &live.filling, expires, self.clock.now());
+        let command = record::increment(slot, &live.filling, expires, self.database.now());
         let count: i64 = self.run_on(&live, command).await?;
         u64::try_from(count).map_err(|_| {
             self.place.lose(&live, "it has been emptied");
@@ -200,7 +201,7 @@ impl Redis {
         let Some(bytes) = found else { return Ok(None) };
         let strange = || RedisFault::Unknown(Unavailable::new("Redis: a value that is not ours stands under our name"));
         let record = Record::parse(&bytes).ok_or_else(strange)?;
-        Ok((record.expires > self.clock.now()).then_some(record.value))
+        Ok((record.expires > self.database.now()).then_some(record.value))
     }
 }
 

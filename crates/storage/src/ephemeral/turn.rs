@@ -36,7 +36,8 @@ pub(crate) mod sql {
 
 /// For how long a node trusts what it last read of the turn.
 const FRESH: Duration = Duration::from_secs(1);
-/// By when every node has seen a change: after [`FRESH`], and by as much as their clocks may differ.
+/// By when every node has seen a change: after [`FRESH`], and by as much as the nodes may differ in what they take the
+/// database's time to be.
 const SEEN: Duration = Duration::from_secs(2);
 /// How long the database's turn lasts when nobody prolongs it. A node does so as long as it cannot reach Redis, whether
 /// requests come or not: a turn that ends and begins anew would have ids refused each time.

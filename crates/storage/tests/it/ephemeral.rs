@@ -1,5 +1,6 @@
 //! Short-lived state: taken exactly once, counted without loss, gone at its time, wherever it stands.
 
+mod clocks;
 mod redis;
 
 use std::time::Duration;
