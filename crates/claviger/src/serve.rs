@@ -111,9 +111,23 @@ pub(crate) async fn until(
 
 /// Binds the address that `setting` names.
 pub(crate) async fn bind(setting: &'static str, at: SocketAddr) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(at).await.with_context(|| format!("{setting}: cannot listen on {at}"))?;
+    let listener = TcpListener::bind(at).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => taken(setting, at),
+        _ => anyhow::Error::new(error).context(format!("{setting}: cannot listen on {at}")),
+    })?;
     let address = listener.local_addr().with_context(|| format!("{setting}: no address for {at}"))?;
     Ok((listener, address))
+}
+
+/// Somebody else listens at the address that `setting` names.
+fn taken(setting: &str, at: SocketAddr) -> anyhow::Error {
+    let port = at.port();
+    let flag = if setting == "listen" { "`--listen ADDR`, " } else { "" };
+    let variable = format!("CLAVIGER_{}", setting.to_uppercase());
+    anyhow::anyhow!(
+        "{setting}: cannot listen on {at}, because another process does (`lsof -i :{port}` names it); choose another \
+         address with {flag}{variable} or `{setting}` in the configuration file, port 0 for any that is free"
+    )
 }
 
 /// Browsers try `localhost` at `::1` first.

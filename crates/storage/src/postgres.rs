@@ -14,6 +14,7 @@ mod fault;
 mod lane;
 mod list;
 mod pool;
+mod reach;
 mod readers;
 mod roles;
 mod schema;
@@ -32,7 +33,6 @@ pub use self::roles::{RoleFault, RoleProblem, check_roles, roles_sql};
 
 use self::address::{Address, Purpose};
 use self::budget::Budget;
-use self::connection::Connection;
 use self::fault::Fault;
 use self::lane::Lane;
 use self::pool::Pool;
@@ -72,15 +72,14 @@ impl Postgres {
             schema::migrate(&owner, known).await?;
         }
         let setting = roles::APP.setting;
-        let looker =
-            Connection::spawned(&app.limited(Purpose::Read)).await.map_err(|error| refused(setting, &error))?;
+        let looker = reach::spawned(setting, &app.limited(Purpose::Read)).await?;
         roles::refuse(roles::check(&looker, &roles::APP).await?)?;
         schema::verify(&looker, setting, known()).await?;
         let setting = roles::READ.setting;
-        let read_looker = Connection::spawned(&read).await.map_err(|error| refused(setting, &error))?;
+        let read_looker = reach::spawned(setting, &read).await?;
         roles::refuse(roles::check(&read_looker, &roles::READ).await?)?;
         roles::refuse(roles::elsewhere(&looker, &read_looker).await?)?;
-        let first = Connection::open(&read).await.map_err(|error| refused(setting, &error))?;
+        let first = reach::open(setting, &read).await?;
         // Behind a transaction pooler nobody can listen.
         let talks = options.notify && !app.pooled();
         let budget = Arc::new(Budget::new());

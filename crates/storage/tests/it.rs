@@ -15,6 +15,7 @@ mod it {
     mod nodes;
     mod postgres_faults;
     mod postgres_lost;
+    mod postgres_reach;
     mod postgres_roles;
     mod postgres_walls;
     mod proxy;

@@ -1,6 +1,7 @@
 //! How it starts, refuses to start, and ends.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::process::{Server, claviger, get, run};
@@ -32,6 +33,10 @@ fn f19_a_configuration_that_is_not_understood_stops_the_start_and_is_named() {
         ("listen = '0.0.0.0:0'", "public_url is needed"),
         ("listen = '203.0.113.1:1'\npublic_url = 'https://id.test'", "listen: cannot listen on 203.0.113.1:1"),
         ("listen = '127.0.0.1:0'\n[database]\nurl = 'hunter2'", "database.url: "),
+        (
+            "listen = '127.0.0.1:0'\n[database]\nurl = 'postgres://ada:hunter2@127.0.0.1:1/notes'\nread_url = 'postgres://a:hunter2@b/c'",
+            "database.url: no connection to the database notes at 127.0.0.1:1 as ada: ",
+        ),
     ];
     for (text, message) in table {
         fs::write(folder.path().join("claviger.toml"), text).unwrap();
@@ -68,6 +73,24 @@ fn f19_without_its_master_key_over_existing_data_it_refuses_and_makes_no_new_one
     assert_eq!(fs::read(&key).unwrap(), kept[..20]);
     fs::write(&key, &kept).unwrap();
     assert!(Server::start(folder.path(), &[]).terminate().success());
+}
+
+#[test]
+fn a_port_that_another_process_holds_is_named_and_what_chooses_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = held.local_addr().unwrap().to_string();
+    for (setting, chooser) in [("LISTEN", "`--listen ADDR`, CLAVIGER_LISTEN"), ("INTERNAL_LISTEN", "CLAVIGER_INTERNAL")]
+    {
+        for what in ["serve", "dev"] {
+            let mut command = claviger(folder.path());
+            command.args([what, "--data", "data"]).env("CLAVIGER_LISTEN", "127.0.0.1:0");
+            let (good, error) = run(command.env(format!("CLAVIGER_{setting}"), &at));
+            let told = format!("{}: cannot listen on {at}, because another process does", setting.to_lowercase());
+            assert!(!good && error.contains(&told) && error.contains(chooser), "{what}: {error}");
+            assert!(!folder.path().join("data/claviger.db").exists(), "it is found out before anything is made");
+        }
+    }
 }
 
 #[test]

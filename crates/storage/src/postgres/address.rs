@@ -1,5 +1,6 @@
 //! Addresses of PostgreSQL databases: read once at the start, refused in full sentences.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use claviger_kernel::Secret;
@@ -60,8 +61,9 @@ impl Address {
         if config.get_ssl_mode() == SslMode::Require {
             return Err(refuse(NO_TLS));
         }
-        if config.get_user().is_none() || config.get_dbname().is_none() {
-            return Err(refuse("the address must name user and database"));
+        let somewhere = !config.get_hosts().is_empty() || !config.get_hostaddrs().is_empty();
+        if !somewhere || config.get_user().is_none() || config.get_dbname().is_none() {
+            return Err(refuse("the address must name host, user and database"));
         }
         config.ssl_mode(SslMode::Disable);
         if config.get_connect_timeout().is_none() {
@@ -136,6 +138,29 @@ impl Address {
         format!("postgres://{user}:{password}@{host}:{port}/{database}")
     }
 
+    /// Which database it is, where, and as whom: for a person to read, without the password.
+    pub(super) fn place(&self) -> String {
+        let ports = self.config.get_ports();
+        let port = |at: usize| ports.get(at).or(ports.first()).copied().unwrap_or(5432);
+        let by_name = self.config.get_hosts().iter().enumerate().map(|(at, host)| match host {
+            Host::Tcp(name) if name.contains(':') => format!("[{name}]:{}", port(at)),
+            Host::Tcp(name) => format!("{name}:{}", port(at)),
+            Host::Unix(folder) => format!("{}/.s.PGSQL.{}", folder.display(), port(at)),
+        });
+        let mut places: Vec<_> = by_name.collect();
+        if places.is_empty() {
+            let by_number = self.config.get_hostaddrs().iter().enumerate();
+            places.extend(by_number.map(|(at, address)| SocketAddr::new(*address, port(at)).to_string()));
+        }
+        let (database, user) = (self.config.get_dbname(), self.config.get_user());
+        format!(
+            "the database {} at {} as {}",
+            database.unwrap_or_default(),
+            places.join(" or "),
+            user.unwrap_or_default()
+        )
+    }
+
     /// How long the making of one connection may take, whichever host accepts it in the end.
     pub(super) fn patience(&self) -> Duration {
         let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(u32::MAX);
@@ -190,6 +215,23 @@ mod tests {
         let address = parse("postgres://a:b@db/c?options=-c%20work_mem%3D1MB").unwrap().limited(Purpose::Write);
         let options = address.config.get_options().unwrap();
         assert!(options.contains("statement_timeout=2000") && options.ends_with("-c work_mem=1MB"), "{options}");
+    }
+
+    #[test]
+    fn an_address_is_told_without_its_password() {
+        for (url, place) in [
+            ("postgres://ada:hunter2@db/notes", "the database notes at db:5432 as ada"),
+            ("postgres://ada:hunter2@[::1]:6000/notes", "the database notes at [::1]:6000 as ada"),
+            ("postgres://ada:hunter2@a:1,b:2/notes", "the database notes at a:1 or b:2 as ada"),
+            ("postgres://ada:hunter2@/notes?hostaddr=192.0.2.1", "the database notes at 192.0.2.1:5432 as ada"),
+            (
+                "postgres://ada:hunter2@%2Frun%2Fpostgresql:6000/notes",
+                "the database notes at /run/postgresql/.s.PGSQL.6000 as ada",
+            ),
+        ] {
+            assert_eq!(parse(url).unwrap().place(), place);
+        }
+        assert!(parse("postgres://ada:hunter2@/notes").unwrap_err().to_string().contains("must name host"));
     }
 
     #[test]

@@ -65,12 +65,17 @@ impl Connection {
     /// Connects and drives the connection in a task of its own, which ends with the connection.
     pub(super) async fn spawned(address: &Address) -> Result<Self, Error> {
         let (connection, driver) = Self::open(address).await?;
+        Ok(connection.driven(driver))
+    }
+
+    /// Drives the connection in a task of its own.
+    pub(super) fn driven(self, driver: Driver) -> Self {
         tokio::spawn(async move {
             if let Err(error) = driver.await {
                 tracing::debug!(%error, "a database connection ended");
             }
         });
-        Ok(connection)
+        self
     }
 
     /// The client underneath, for statements that are no [`Sql`].

@@ -9,7 +9,7 @@ use core::fmt;
 
 use super::address::{Address, Purpose};
 use super::connection::Connection;
-use super::refused;
+use super::{reach, refused};
 use crate::{OpenError, PostgresOptions};
 
 /// The oldest PostgreSQL that is supported.
@@ -127,10 +127,7 @@ pub async fn check_roles(options: &PostgresOptions) -> Result<Vec<RoleProblem>, 
     let mut problems = Vec::new();
     let app = Address::parse(APP.setting, &options.url)?.limited(Purpose::Read);
     let read = reader(options)?.limited(Purpose::Read);
-    let open = async |address, expected: &Expected| {
-        Connection::spawned(address).await.map_err(|error| refused(expected.setting, &error))
-    };
-    let (app, read) = (open(&app, &APP).await?, open(&read, &READ).await?);
+    let (app, read) = (reach::spawned(APP.setting, &app).await?, reach::spawned(READ.setting, &read).await?);
     problems.extend(check(&app, &APP).await?);
     problems.extend(check(&read, &READ).await?);
     if problems.is_empty() {

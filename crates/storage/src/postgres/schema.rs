@@ -2,7 +2,7 @@
 
 use super::address::Address;
 use super::connection::Connection;
-use super::refused;
+use super::{reach, refused};
 use crate::OpenError;
 use crate::migrate::{Migration, Tenancy, missing};
 
@@ -55,7 +55,7 @@ fn walls(table: &str, tenancy: Tenancy) -> String {
 
 /// Brings the schema to the newest number, as the owner.
 pub(super) async fn migrate(address: &Address, known: fn() -> Vec<Migration>) -> Result<(), OpenError> {
-    let connection = Connection::spawned(address).await.map_err(|error| refused(SETTING, &error))?;
+    let connection = reach::spawned(SETTING, address).await?;
     let client = connection.client();
     let groups = "select 1 from pg_roles where rolname in ('claviger_app', 'claviger_read')";
     let found = client.query_typed(groups, &[]).await.map_err(|error| refused(SETTING, &error))?;
