@@ -70,7 +70,13 @@ pub(crate) async fn run(mut settings: Settings, json: bool) -> anyhow::Result<()
     step_aside(&mut settings);
     let shutdown = Shutdown::new();
     serve::stop_on_signals(shutdown.clone())?;
-    let sockets = Sockets::bind(&settings).await?;
+    let sockets = loop {
+        match Sockets::bind(&settings).await {
+            // Another one that was started in the same moment was faster.
+            Err(_) if step_aside(&mut settings) => {}
+            bound => break bound?,
+        }
+    };
     let (demo_socket, demo_url) = beside().await?;
     let (desk_socket, desk_url) = beside().await?;
     let store = open_store(&settings).await?;
@@ -158,8 +164,8 @@ impl Ready<'_> {
     }
 }
 
-/// Moves a default port that somebody else holds to a free one. A port that was asked for stays.
-fn step_aside(settings: &mut Settings) {
+/// Moves a default port that somebody else holds to a free one, and says whether it did. A port that was asked for stays.
+fn step_aside(settings: &mut Settings) -> bool {
     let default = |key: &str| {
         let text =
             crate::config::SETTINGS.iter().find(|setting| setting.key == key).and_then(|setting| setting.default);
@@ -167,6 +173,7 @@ fn step_aside(settings: &mut Settings) {
     };
     let taken =
         |at: SocketAddr| std::net::TcpListener::bind(at).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse);
+    let asked = (settings.listen, settings.internal_listen);
     let free = settings.listen.port() == 0;
     if Some(settings.listen) == default("listen") && taken(settings.listen) {
         settings.listen.set_port(0);
@@ -174,6 +181,7 @@ fn step_aside(settings: &mut Settings) {
     if Some(settings.internal_listen) == default("internal_listen") && (free || taken(settings.internal_listen)) {
         settings.internal_listen.set_port(0);
     }
+    asked != (settings.listen, settings.internal_listen)
 }
 
 /// A socket of this machine, and its origin by bare address: `127.0.0.1` shares no cookies with `localhost`.

@@ -1,5 +1,6 @@
 //! The development server: what its ready line promises is there, and a kept folder keeps it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -63,6 +64,25 @@ fn a_kept_folder_keeps_its_user_and_clients() {
     fs::remove_file(&file).unwrap();
     let (good, error) = run(claviger(folder.path()).args(["dev", "--listen", "127.0.0.1:0", "--data", "data"]));
     assert!(!good && error.contains("does not keep their secrets"), "{error}");
+}
+
+#[test]
+fn two_development_servers_run_beside_each_other() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    // The default ports are whoever's: at most one of the two gets them, and the other one steps aside.
+    let both = folders.each_ref().map(|folder| Server::develop_by_default(folder.path()));
+    let addresses: Vec<_> = ["url", "internal_url", "demo_url", "inbox_url"]
+        .into_iter()
+        .flat_map(|member| both.each_ref().map(|server| server.address(member)))
+        .collect();
+    let distinct: BTreeSet<_> = addresses.iter().collect();
+    assert_eq!(distinct.len(), 8, "{addresses:?}");
+    for server in &both {
+        let page = get(server.address("demo_url"), "/");
+        assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("id=\"demo-sign-in\""), "{page}");
+        let begun = get(server.address("demo_url"), "/sign-in");
+        assert!(begun.contains(&format!("location: {}/oauth2/authorize", server.ready("url"))), "its own: {begun}");
+    }
 }
 
 #[test]

@@ -57,10 +57,21 @@ impl Server {
         Self::run("dev", ANYWHERE, folder, &[])
     }
 
+    /// Runs the development server as somebody does who says nothing of ports.
+    pub(crate) fn develop_by_default(folder: &Path) -> Self {
+        let mut command = claviger(folder);
+        command.args(["dev", "--data", "data", "--json"]).env_remove("CLAVIGER_INTERNAL_LISTEN");
+        Self::of(command, ANYWHERE)
+    }
+
     fn run(what: &str, listen: SocketAddr, folder: &Path, variables: &[(&str, &str)]) -> Self {
         let mut command = claviger(folder);
         command.args([what, "--listen", &listen.to_string(), "--data", "data", "--json"]);
         command.envs(variables.iter().copied());
+        Self::of(command, listen)
+    }
+
+    fn of(mut command: Command, listen: SocketAddr) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary runs");
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("a line");
