@@ -10,7 +10,7 @@ use claviger_kernel::{ClientId, FamilyId, Timestamp, Unavailable, UserId};
 use claviger_storage::args;
 use serde::{Deserialize, Serialize};
 
-use crate::users::{self, User};
+use crate::users::{self, Listed};
 
 pub(crate) mod sql;
 
@@ -91,12 +91,12 @@ pub async fn of(cx: &Cx, user: UserId) -> Result<Option<Risk>, Unavailable> {
 }
 
 /// Users with a mark after `after`, in the order in which they were made; at most `limit` (1 to 200).
-pub async fn page(cx: &Cx, after: Option<UserId>, limit: u32) -> Result<Vec<User>, Unavailable> {
+pub async fn page(cx: &Cx, after: Option<UserId>, limit: u32) -> Result<Vec<Listed>, Unavailable> {
     let after = after.unwrap_or(UserId::from_bytes([0; 16]));
     let args = args![cx.realm(), after, limit.clamp(1, 200)];
-    let mut marked = cx.db.list(cx.realm(), &sql::PAGE, args, users::sql::user).await?;
+    let mut marked = cx.db.list(cx.realm(), &sql::PAGE, args, users::sql::listed).await?;
     // Sorted here: a database that is asked for an order reads all users in it, to find the few.
-    marked.sort_by_key(|user| user.id);
+    marked.sort_by_key(|listed| listed.user.id);
     Ok(marked)
 }
 

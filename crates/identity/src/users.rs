@@ -54,6 +54,17 @@ pub struct User {
     pub updated_at: Timestamp,
 }
 
+/// A user as a list shows them.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The user.
+    pub user: User,
+    /// The address that applications get, as typed.
+    pub email: Option<String>,
+    /// When the user proved that its mailbox is theirs.
+    pub email_verified_at: Option<Timestamp>,
+}
+
 /// Somebody who exists and was active when read. A unit that relies on it says so with [`require_active`].
 #[derive(Clone, Debug)]
 pub struct ActiveUser {
@@ -202,9 +213,9 @@ pub async fn by_subject(cx: &Cx, subject: &str) -> Result<Option<User>, Unavaila
 }
 
 /// A page of users after `after`, in the order in which they were made; at most `limit` (1 to 200).
-pub async fn page(cx: &Cx, after: Option<UserId>, limit: u32) -> Result<Vec<User>, Unavailable> {
+pub async fn page(cx: &Cx, after: Option<UserId>, limit: u32) -> Result<Vec<Listed>, Unavailable> {
     let after = after.unwrap_or(UserId::from_bytes([0; 16]));
-    cx.db.list(cx.realm(), &sql::PAGE, args![cx.realm(), after, limit.clamp(1, 200)], sql::user).await
+    cx.db.list(cx.realm(), &sql::PAGE, args![cx.realm(), after, limit.clamp(1, 200)], sql::listed).await
 }
 
 /// Makes the commit depend on the user still being active, under the epoch that was read: conflict `user_active`.

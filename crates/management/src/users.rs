@@ -8,7 +8,7 @@ use claviger_authorization::{Permission, Role, roles};
 use claviger_http::base::{Access, Kind, Refusal, Reply, Request, Route, Routes};
 use claviger_identity::emails::{self, EmailKey};
 use claviger_identity::risks::{self, Risk};
-use claviger_identity::users::{self, Claims, NewUser, Subject, User};
+use claviger_identity::users::{self, Claims, Listed, NewUser, Subject, User};
 use claviger_kernel::{Secret, UserId};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -80,12 +80,23 @@ impl From<Risk> for RiskShown {
 }
 
 fn shown(user: &User, email: Option<&emails::Email>) -> UserShown {
+    shown_with(user, email.map(|email| (email.address.clone(), email.verified_at.is_some())))
+}
+
+fn listed(listed: &Listed) -> UserShown {
+    let email = listed.email.clone().map(|address| (address, listed.email_verified_at.is_some()));
+    shown_with(&listed.user, email)
+}
+
+/// `email` is the address and whether it is verified.
+fn shown_with(user: &User, email: Option<(String, bool)>) -> UserShown {
+    let (email, email_verified) = email.unzip();
     UserShown {
         id: user.id.to_string(),
         subject: user.subject.clone(),
         status: user.status.as_str(),
-        email: email.map(|email| email.address.clone()),
-        email_verified: email.map(|email| email.verified_at.is_some()),
+        email,
+        email_verified,
         claims: user.claims.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect(),
         at_risk: None,
         created_at: user.created_at.to_string(),
@@ -111,7 +122,7 @@ async fn list(service: Arc<Management>, request: Request) -> Result<Reply, Refus
         Some(_) => return Err(Refusal::malformed("invalid_at_risk", "at_risk is true, or absent.")),
     };
     let users = users.map_err(|fault| unavailable(&fault))?;
-    Ok(Reply::json(&page(&users, limit, |user| user.id.to_string(), |user| shown(user, None))))
+    Ok(Reply::json(&page(&users, limit, |one| one.user.id.to_string(), listed)))
 }
 
 #[derive(Deserialize)]

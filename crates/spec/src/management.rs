@@ -1,5 +1,7 @@
 //! The management surface: who may ask what, and what it never tells.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use claviger_testkit::http_base::{Access, BodyKind};
 use claviger_testkit::{Answer, Client, TestServer, tests};
@@ -219,6 +221,28 @@ tests! {
         assert_eq!(ask(&operator, Method::DELETE, "/api/v1/clients/app", None, None).await.status(), 204);
         assert_eq!(operator.get("/api/v1/clients/app").await.status(), 404);
         assert_eq!(operator.post_json("/api/v1/clients", &new).await.code(), "client_id_taken", "a name is given once");
+    }
+
+    async fn a_list_of_users_shows_the_address_of_each(t: TestServer) {
+        let operator = t.operator();
+        for (email, verified) in [("Ada@Example.com", true), ("bo@example.com", false), ("cy@example.com", true)] {
+            let new = json!({ "email": email, "email_verified": verified });
+            assert_eq!(operator.post_json("/api/v1/users", &new).await.status(), 201);
+        }
+        let listed = operator.get("/api/v1/users").await.json::<Value>();
+        let shown: BTreeSet<_> = listed["items"].as_array().unwrap().iter().map(|user| {
+            (user["email"].as_str().unwrap(), user["email_verified"].as_bool().unwrap())
+        }).collect();
+        let expected = [("Ada@example.com", true), ("bo@example.com", false), ("cy@example.com", true)];
+        assert_eq!(shown, expected.into(), "as typed, but for the domain");
+        for user in listed["items"].as_array().unwrap() {
+            let alone = operator.get(&format!("/api/v1/users/{}", user["id"].as_str().unwrap())).await.json::<Value>();
+            assert_eq!(&alone, user, "one user reads as in the list");
+        }
+        let (_, token) = user(&t, "dee@example.com", &[]).await;
+        let refused = ask(&t.client(), Method::GET, "/api/v1/users", Some(&token), None).await;
+        assert_eq!(refused.status(), 403, "addresses are for administrators");
+        assert!(!refused.text().contains("Ada@"), "{}", refused.text());
     }
 
     async fn a_page_of_a_list_says_where_the_next_begins(t: TestServer) {

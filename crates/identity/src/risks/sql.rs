@@ -13,9 +13,12 @@ claviger_storage::statements! {
     /// The mark of a user.
     pub(super) OF: "select cause, evidence, marked_at, last_at, times, told_at from user_risks \
         where realm_id = $1 and user_id = $2";
-    /// Users with a mark.
-    pub(super) PAGE: "select id, subject, status, epoch, claims, created_at, updated_at from users \
-        where realm_id = $1 and id > $2 and id in (select user_id from user_risks where realm_id = $1 and user_id > $2 \
+    /// Users with a mark, each with the address that applications get.
+    pub(super) PAGE: "select u.id, u.subject, u.status, u.epoch, u.claims, u.created_at, u.updated_at, \
+        (select e.address from emails e where e.realm_id = $1 and e.user_id = u.id order by e.main desc, e.id limit 1), \
+        (select e.verified_at from emails e where e.realm_id = $1 and e.user_id = u.id order by e.main desc, e.id limit 1) \
+        from users u \
+        where u.realm_id = $1 and u.id > $2 and u.id in (select user_id from user_risks where realm_id = $1 and user_id > $2 \
         order by user_id limit $3)";
     /// The mark goes, if it is still the one that was read.
     pub(super) CLEAR: "delete from user_risks where realm_id = $1 and user_id = $2 and last_at = $3";

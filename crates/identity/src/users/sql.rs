@@ -2,7 +2,7 @@
 
 use claviger_storage::{ColumnError, Row};
 
-use super::{Claims, Status, User};
+use super::{Claims, Listed, Status, User};
 
 claviger_storage::statements! {
     /// A new user.
@@ -14,9 +14,11 @@ claviger_storage::statements! {
     /// One user, by the name that applications know.
     pub(super) BY_SUBJECT: "select id, subject, status, epoch, claims, created_at, updated_at from users \
         where realm_id = $1 and subject = $2";
-    /// A page of users.
-    pub(super) PAGE: "select id, subject, status, epoch, claims, created_at, updated_at from users \
-        where realm_id = $1 and id > $2 order by id limit $3";
+    /// A page of users, each with the address that applications get.
+    pub(super) PAGE: "select u.id, u.subject, u.status, u.epoch, u.claims, u.created_at, u.updated_at, \
+        (select e.address from emails e where e.realm_id = $1 and e.user_id = u.id order by e.main desc, e.id limit 1), \
+        (select e.verified_at from emails e where e.realm_id = $1 and e.user_id = u.id order by e.main desc, e.id limit 1) \
+        from users u where u.realm_id = $1 and u.id > $2 order by u.id limit $3";
     /// The user is active and of this epoch.
     pub(super) ACTIVE: "select 1 from users where realm_id = $1 and id = $2 and epoch = $3 and status = 'active'";
     /// Disables, and voids what was issued.
@@ -43,4 +45,8 @@ pub(crate) fn user(row: &Row<'_>) -> Result<User, ColumnError> {
         created_at: row.get(5)?,
         updated_at: row.get(6)?,
     })
+}
+
+pub(crate) fn listed(row: &Row<'_>) -> Result<Listed, ColumnError> {
+    Ok(Listed { user: user(row)?, email: row.get(7)?, email_verified_at: row.get(8)? })
 }

@@ -41,7 +41,9 @@ async fn account(t: &TestServer, user: &Value) -> Value {
 
 async fn at_risk(t: &TestServer) -> Vec<String> {
     let page: Value = t.operator().get("/api/v1/users?at_risk=true").await.json();
-    page["items"].as_array().unwrap().iter().map(|user| text(user, "id")).collect()
+    let users = page["items"].as_array().unwrap();
+    assert!(users.iter().all(|user| user["email"].is_string()), "whoever looks knows whom to ask: {page}");
+    users.iter().map(|user| text(user, "id")).collect()
 }
 
 /// The notices that Ada got, as texts.
