@@ -79,11 +79,12 @@ impl Activity {
 
     fn arrived(&self, bytes: &[u8]) {
         let mut pulse = self.0.lock();
-        if pulse.requests > 0 || pulse.scan.is_http2() {
+        if pulse.scan.is_http2() {
             return;
         }
-        pulse.scan.feed(bytes);
-        if pulse.waiting == Waiting::Next {
+        let alone = pulse.requests == 0;
+        pulse.scan.feed(bytes, alone);
+        if alone && pulse.waiting == Waiting::Next {
             pulse.waiting = Waiting::RestOfHead;
             pulse.since = Instant::now();
         }
@@ -284,3 +285,6 @@ pub(super) async fn run<S>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
