@@ -54,6 +54,7 @@ pub struct Frame {
     any_host: bool,
     proxies: TrustedProxies,
     limits: Limits,
+    room: body::Room,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     realms: Option<Arc<Tenancy>>,
@@ -95,6 +96,7 @@ impl Frame {
             public: Arc::new(Origin::new(options.public_url)),
             any_host: options.any_host,
             proxies: options.proxies,
+            room: body::Room::new(&options.limits),
             limits: options.limits,
             clock: options.clock,
             entropy: options.entropy,
@@ -175,8 +177,9 @@ impl Frame {
         }
         let query = self.query(route, parts)?;
         seen.realm = self.realm(found.realm)?;
-        let bytes = body::read(route.body, &parts.headers, body, &self.limits).await?;
-        let form = self.form(route, &bytes, &query)?;
+        // Its room is taken up until the answer is there.
+        let held = body::read(route.body, &parts.headers, body, &self.limits, &self.room).await?;
+        let form = self.form(route, &held.bytes, &query)?;
         let request = Request {
             id: seen.id,
             at: seen.at,
@@ -188,7 +191,7 @@ impl Frame {
             query,
             raw_query: parts.uri.query().map(str::to_owned),
             form,
-            body: bytes,
+            body: held.bytes.clone(),
             realm: seen.realm.clone(),
             nonce: Arc::clone(&seen.nonce),
             origin: Arc::clone(&self.public),

@@ -13,6 +13,8 @@ pub struct Limits {
     pub form_bytes: usize,
     /// A JSON body; more is 413, before it is read.
     pub json_bytes: usize,
+    /// All bodies together that are larger than 8 KiB; for more of them there is 503.
+    pub bodies_bytes: usize,
     /// Fields in a form or a query.
     pub fields: usize,
     /// From the first byte of a head to its last; then the connection is closed.
@@ -36,6 +38,7 @@ impl Default for Limits {
             header_lines: 100,
             form_bytes: 64 * 1024,
             json_bytes: 256 * 1024,
+            bodies_bytes: 64 * 1024 * 1024,
             fields: 100,
             header_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
