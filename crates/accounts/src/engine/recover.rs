@@ -54,17 +54,17 @@ impl Accounts {
     ) -> Result<Step, StepError> {
         let realm = self.realm(cx)?;
         let key = EmailKey::parse(address).map_err(|_| StepError::Gone)?;
-        let hash = self
-            .passwords
-            .choose(realm.settings.passwords.minimum, password, &[key.local_part(), &realm.display_name])
-            .await
-            .map_err(refusal)?;
         // A disabled user cannot come back by a reset, and one reset voids another that was begun before it (A121).
         let found = users::by_id(cx, user).await?;
         let active = found.as_ref().and_then(users::User::active).filter(|user| user.epoch() == epoch);
         // The mailbox was proven as this user's; whose it has become meanwhile is not whose password is set.
         let email = emails::by_key(cx, &key).await?.filter(|email| email.user == user);
         let (Some(active), Some(email)) = (active, email) else { return Err(StepError::Gone) };
+        let hash = self
+            .passwords
+            .choose(realm.settings.passwords.minimum, password, &[key.local_part(), &realm.display_name])
+            .await
+            .map_err(refusal)?;
         let cx = &cx.with(cx.caller.acting(Actor::User(user)));
         let mut unit = claviger_audit::unit(cx, Event::new("password_reset", user));
         users::require_active(&mut unit, &active);

@@ -69,6 +69,24 @@ both_engines! {
         assert!(house.sign_in("ada@example.com", OTHER_PASSWORD).await.is_ok());
     }
 
+    async fn a_void_reset_is_refused_before_anything_is_hashed(scratch) {
+        let house = House::open(scratch).await;
+        house.sign_up("ada@example.com", PASSWORD).await;
+        let mut flow = house.flow(State::Recover).await;
+        house.step(&mut flow, Input::Recover { email: "ada@example.com" }).await.unwrap();
+        let code = house.code("ada@example.com").await;
+        house.step(&mut flow, Input::Code(&code)).await.unwrap();
+        let ada = owner(&house, "ada@example.com").await;
+        house.accounts.end_sessions(&house.cx, ada).await.unwrap();
+        let hashes = house.workers.counters().done;
+        let new = Secret::from(OTHER_PASSWORD);
+        // Nothing else bounds how often somebody may ask in a flow that leads nowhere any more.
+        for _ in 0..3 {
+            assert_eq!(house.step(&mut flow, Input::NewPassword(&new)).await.unwrap_err(), StepError::Gone);
+        }
+        assert_eq!(house.workers.counters().done, hashes);
+    }
+
     async fn a100_a_reset_for_an_unknown_address_looks_the_same_and_leads_nowhere(scratch) {
         let house = House::open(scratch).await;
         let mut flow = house.flow(State::Recover).await;
