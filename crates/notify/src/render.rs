@@ -35,7 +35,8 @@ pub(crate) fn render(texts: &Texts, filling: &Filling<'_>) -> Mail {
     // To the minute, as a person would note it.
     let at = format!("{} UTC", filling.queued_at.to_string()[..16].replace('T', " "));
     let mut named = vec![("place", Arg::from(filling.place)), ("time", Arg::from(at.as_str()))];
-    named.extend(filling.facts.iter().map(|(name, text)| (name.as_str(), Arg::from(text.as_str()))));
+    let facts: Vec<(&str, String)> = filling.facts.iter().map(|(name, text)| (name.as_str(), plain(text))).collect();
+    named.extend(facts.iter().map(|(name, text)| (*name, Arg::from(text))));
     let say = |key: &str| texts.get(key, &named).into_owned();
     let own = |part: &str| say(&format!("mail-{name}-{part}"));
     let link = |part: &str, path: &str| Part::Link { label: own(part), url: format!("{}{path}", filling.issuer) };
@@ -136,6 +137,21 @@ fn html(texts: &Texts, parts: &[Part], foot: &str) -> String {
     )
 }
 
+/// A name that somebody chose, for a sentence of ours (A127). Mail programs make links of whatever looks like an address,
+/// and whoever holds a stolen password names the device of a sign-in: a space of no width breaks what they look for.
+/// Marks that turn the direction of writing around are left out.
+fn plain(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for letter in name.chars() {
+        match letter {
+            '.' | ':' | '/' | '@' => out.extend([letter, '\u{200b}']),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            other => out.push(other),
+        }
+    }
+    out
+}
+
 /// Names come from people and must stay text (A127).
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -222,6 +238,33 @@ mod tests {
         let mail = mail(Template::AlreadyRegistered, "<a href=https://evil.test>Acme</a>");
         assert!(!mail.html.contains("<a href=https://evil"), "{}", mail.html);
         assert!(mail.html.contains("&lt;a href"));
+    }
+
+    #[test]
+    fn a127_an_address_in_a_name_is_no_link_and_turns_no_sentence_around() {
+        let device = "phone. Go to https://evil.test/x or write to help@evil.test \u{202e}drawkcab";
+        let filling = Filling {
+            template: Template::SignInReused,
+            to: "ada@example.com",
+            place: "Acme",
+            issuer: "https://id.test",
+            code: None,
+            facts: &BTreeMap::from([
+                ("client".to_owned(), "Notes".to_owned()),
+                ("device".to_owned(), device.to_owned()),
+            ]),
+            minutes: 30,
+            queued_at: Timestamp::default(),
+        };
+        let mail = render(Texts::english(), &filling);
+        for part in [&mail.text, &mail.html] {
+            // The words stay for people to read; only what mail programs look for is gone.
+            assert!(part.replace('\u{200b}', "").contains("https://evil.test/x"), "{part}");
+            for link in ["://evil", "evil.test", "\u{202e}"] {
+                assert!(!part.contains(link), "{link:?}: {part}");
+            }
+        }
+        assert!(mail.text.contains("https://id.test/recover"), "{}", mail.text);
     }
 
     #[test]
