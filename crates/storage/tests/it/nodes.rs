@@ -63,8 +63,8 @@ fn a_node_that_cannot_tell_that_it_lives_says_so_in_some_lines_of_log_and_then_t
         // The clock of this node runs away meanwhile, and that is another line.
         let lines: Vec<String> = lines.into_iter().filter(|line| line.contains("lives")).collect();
         let (failures, end) = told(&lines, "are told again");
-        assert_eq!(failures, (0..failures.len()).map(|power| 1 << power).collect::<Vec<usize>>());
-        assert!(failures.len() >= 10 && matches!(end[..], [count] if count >= *failures.last().unwrap()), "{lines:#?}");
+        assert!(failures.len() >= 10 && failures.iter().all(|count| count.is_power_of_two()), "{failures:?}");
+        assert!(matches!(end[..], [count] if count >= *failures.last().unwrap()), "{end:?}");
         store.close().await;
     });
 }
