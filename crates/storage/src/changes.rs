@@ -185,7 +185,8 @@ impl Feed {
         }
         let mut fault = None;
         for one in &followers {
-            if let Err(error) = one.follow(&found.changes).await {
+            // Followers build upon those before them: what one loads beside one that is behind may lack something.
+            if let Err(error) = one.follow(&found.changes, fault.is_some()).await {
                 let (view, reason) = (one.follower.name(), error.reason());
                 fault = Some(Unavailable::new(format!("the view {view} is behind: {reason}")));
             }
@@ -270,7 +271,8 @@ fn ahead(began: Timestamp, answered: Timestamp, theirs: Timestamp) -> i64 {
 }
 
 impl Following {
-    async fn follow(&self, changes: &[Change]) -> Result<(), Unavailable> {
+    /// Takes `changes`, or loads everything: once more at the next look if an `earlier` follower has not come up to date.
+    async fn follow(&self, changes: &[Change], earlier: bool) -> Result<(), Unavailable> {
         if !self.behind.load(Ordering::Relaxed) {
             if changes.is_empty() {
                 return Ok(());
@@ -282,7 +284,7 @@ impl Following {
         }
         self.behind.store(true, Ordering::Relaxed);
         self.follower.reload().await?;
-        self.behind.store(false, Ordering::Relaxed);
+        self.behind.store(earlier, Ordering::Relaxed);
         Ok(())
     }
 }

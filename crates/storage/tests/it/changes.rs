@@ -145,6 +145,20 @@ both_engines! {
         assert!(lines[..10].iter().all(|line| line.starts_with("WARN") && line.contains("absent is behind: not now")));
     }
 
+    async fn what_was_loaded_beside_an_earlier_follower_that_could_not_load_is_loaded_again(scratch) {
+        let (realms, by_realm) = (Arc::new(Seen::default()), Arc::new(Seen::default()));
+        realms.away.store(true, Ordering::SeqCst);
+        scratch.store.follow(Arc::clone(&realms) as Arc<dyn Follower>);
+        scratch.store.follow(Arc::clone(&by_realm) as Arc<dyn Follower>);
+        assert!(scratch.store.catch_up().await.is_err());
+        assert_eq!((realms.reloads(), by_realm.reloads()), (0, 1));
+        realms.away.store(false, Ordering::SeqCst);
+        scratch.store.catch_up().await.unwrap();
+        assert_eq!((realms.reloads(), by_realm.reloads()), (1, 2), "it may have looked at realms of long ago");
+        scratch.store.commit(change(&scratch, "a")).await.unwrap();
+        assert_eq!((by_realm.taken(), by_realm.reloads()), (vec!["a".to_owned()], 2));
+    }
+
     async fn what_was_committed_before_a_follower_came_is_loaded_and_not_told(scratch) {
         scratch.store.commit(change(&scratch, "before")).await.unwrap();
         let seen = followed(&scratch.store).await;
