@@ -66,11 +66,12 @@ impl IssueCounts {
         loop {
             match self.turn(&key, number) {
                 Turn::Counted => return Ok(()),
-                Turn::Awaits(mut row) => match row.wait_for(Option::is_some).await.as_deref() {
-                    Ok(Some(Err(fault))) => return Err(fault.clone()),
-                    // It is there, or whoever wrote it has gone away.
-                    Ok(_) | Err(_) => {}
-                },
+                Turn::Awaits(mut row) => {
+                    // Otherwise it is there, or whoever wrote it has gone away.
+                    if let Ok(Some(Err(fault))) = row.wait_for(Option::is_some).await.as_deref() {
+                        return Err(fault.clone());
+                    }
+                }
                 Turn::Writes(tell, before) => {
                     let event = Event::new("machine_tokens_issued", client.id)
                         .with("scope", key.2.as_str())
