@@ -73,7 +73,8 @@ pub fn refused(cx: &Cx, event: &Event) {
     tracing::warn!(
         target: "claviger::security",
         event = event.name,
-        subject = %shown(&event.subject),
+        // As a text and not as it shows itself: so a log for people quotes it, and it can add no field to its line.
+        subject = &*shown(&event.subject),
         realm = %cx.caller.realm,
         actor = %cx.caller.actor,
         request = %request,

@@ -317,4 +317,14 @@ tests! {
             }
         }
     }
+
+    async fn a201_what_a_client_calls_itself_stays_one_field_of_its_line(t: TestServer) {
+        let hostile = r#"x actor=operator fields="{}" y=""#;
+        let client = t.client_at(peer("192.0.2.7"));
+        for path in ["/oauth2/authorize", "/oauth2/logout", "/oauth2/token"] {
+            let fields = [("client_id", hostile), ("post_logout_redirect_uri", "https://evil.tld/")];
+            let (_, log) = logged(client.post_form(path, &fields)).await;
+            assert!(log.contains(&format!("subject={hostile:?}")), "{path}: {log}");
+        }
+    }
 }
