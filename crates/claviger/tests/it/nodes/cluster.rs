@@ -100,7 +100,17 @@ impl Nodes {
 
     /// Starts a node that does not run, and waits until it says that it is ready.
     pub(crate) async fn restart(&self, node: usize) {
-        let process = self.begin(node).ready().await.unwrap_or_else(|| panic!("node {node}: {}", self.log(node)));
+        let mut starts = 1;
+        let process = loop {
+            if let Some(process) = self.begin(node).ready().await {
+                break process;
+            }
+            // On a machine that has much else to do the database may answer too late for a start, which then is tried again.
+            let log = self.log(node);
+            let late = log.lines().next_back().is_some_and(|line| line.starts_with("claviger: unavailable: "));
+            assert!(late && starts < 10, "node {node}, start {starts}: {log}");
+            starts += 1;
+        };
         *self.all[node].process.lock() = Some(process);
     }
 

@@ -41,6 +41,10 @@ enum End {
     Disable,
     /// An administrator ends every session of the user.
     SignOutUser,
+    /// An administrator sets another password.
+    Password,
+    /// What the user has granted to the application is withdrawn.
+    Withdraw,
     /// The user signs out in the browser.
     SignOut,
     /// The application revokes its access token.
@@ -52,18 +56,37 @@ enum End {
 }
 
 impl End {
-    const ALL: [Self; 6] =
-        [Self::Disable, Self::SignOutUser, Self::SignOut, Self::RevokeAccess, Self::RevokeRefresh, Self::Reuse];
+    const ALL: [Self; 8] = [
+        Self::Disable,
+        Self::SignOutUser,
+        Self::Password,
+        Self::Withdraw,
+        Self::SignOut,
+        Self::RevokeAccess,
+        Self::RevokeRefresh,
+        Self::Reuse,
+    ];
 
     /// Whether the browser's session ends too.
     const fn ends_session(self) -> bool {
-        matches!(self, Self::Disable | Self::SignOutUser | Self::SignOut)
+        matches!(self, Self::Disable | Self::SignOutUser | Self::Password | Self::SignOut)
     }
 
     async fn happens(self, nodes: &Nodes, node: usize, app: &App, signed: &mut Signed) {
         match self {
             Self::Disable => drop(nodes.command(node, Nodes::act_on(&signed.user, "disable")).await),
             Self::SignOutUser => drop(nodes.command(node, Nodes::act_on(&signed.user, "sign-out")).await),
+            Self::Password => {
+                let path = format!("/api/v1/users/{}/password", signed.user.id);
+                let set = Ask::json(Method::PUT, path, &json!({ "password": "quiet orchard 12 thunder" }));
+                drop(nodes.command(node, set).await);
+            }
+            Self::Withdraw => {
+                let path = format!("/api/v1/users/{}/grants", signed.user.id);
+                let granted = nodes.command(node, Ask::get(&path)).await;
+                let grant = granted["items"][0]["id"].as_str().expect("one grant").to_owned();
+                drop(nodes.command(node, Ask::delete(format!("{path}/{grant}"))).await);
+            }
             Self::SignOut => nodes.sign_out(node, &mut signed.person).await,
             Self::RevokeAccess => revoked(nodes, node, app, &signed.tokens.access).await,
             Self::RevokeRefresh => revoked(nodes, node, app, &signed.tokens.refresh).await,
