@@ -14,7 +14,7 @@ const REFUSED: &str = "Email address or password is wrong";
 
 /// A page without what is new in each answer: nonce, tokens, ids, and the address that was typed.
 fn plain(page: &Page, email: &str) -> String {
-    let mut text = page.text().replace(email, "[email]");
+    let mut text = page.text().replace("<wbr>", "").replace(email, "[email]");
     let nonce = text.split("nonce=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or("-").to_owned();
     text = text.replace(&nonce, "[nonce]");
     for form in ["sign-in", "verify", "recover", "sign-up"] {

@@ -25,7 +25,7 @@ impl Element {
     }
 }
 
-const VOID: [&str; 8] = ["meta", "link", "input", "br", "path", "circle", "rect", "hr"];
+const VOID: [&str; 9] = ["meta", "link", "input", "br", "wbr", "path", "circle", "rect", "hr"];
 
 /// The pieces of `html`. Panics where tags do not match, or an attribute is doubled or unquoted.
 pub(super) fn scan(html: &str) -> Vec<Piece> {
