@@ -52,22 +52,22 @@ fn remedy(error: &Error) -> &'static str {
     let Some(refusal) = error.as_db_error() else { return unanswered(error) };
     // Messages come in the server's language; these words stand in all of them.
     let of_encryption = ["SSL", "TLS", "encrypt"].iter().any(|word| refusal.message().contains(word));
-    match refusal.code() {
-        &SqlState::INVALID_PASSWORD => LOGIN,
-        &SqlState::INVALID_CATALOG_NAME => {
+    match *refusal.code() {
+        SqlState::INVALID_PASSWORD => LOGIN,
+        SqlState::INVALID_CATALOG_NAME => {
             "correct the name, or make the database: `claviger init --postgres-roles NAME` prints the SQL"
         }
-        &SqlState::INSUFFICIENT_PRIVILEGE => {
+        SqlState::INSUFFICIENT_PRIVILEGE => {
             "grant the role CONNECT on the database; the SQL that `claviger init --postgres-roles NAME` prints does"
         }
-        &SqlState::TOO_MANY_CONNECTIONS => {
+        SqlState::TOO_MANY_CONNECTIONS => {
             "raise the server's max_connections, or lower database.readers and database.writers of the nodes"
         }
-        &SqlState::CANNOT_CONNECT_NOW => "the server is starting or stopping: try again once it is up",
+        SqlState::CANNOT_CONNECT_NOW => "the server is starting or stopping: try again once it is up",
         _ if of_encryption => NO_TLS,
         // The line of pg_hba.conf that is missing may be one for connections without TLS.
-        &SqlState::INVALID_AUTHORIZATION_SPECIFICATION if refusal.message().contains("pg_hba.conf") => NO_TLS,
-        &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => ADMIT,
+        SqlState::INVALID_AUTHORIZATION_SPECIFICATION if refusal.message().contains("pg_hba.conf") => NO_TLS,
+        SqlState::INVALID_AUTHORIZATION_SPECIFICATION => ADMIT,
         _ => "the server's own log says more",
     }
 }
