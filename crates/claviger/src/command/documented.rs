@@ -40,13 +40,12 @@ fn commands(page: &str, text: &str) -> Vec<Typed> {
                 "console" => line.strip_prefix("$ ").unwrap_or_default(),
                 _ => "",
             };
-            match command.strip_suffix('\\') {
-                Some(begun) => typed.push_str(begun),
-                None => {
-                    typed.push_str(command);
-                    add(number, &typed, false);
-                    typed.clear();
-                }
+            if let Some(begun) = command.strip_suffix('\\') {
+                typed.push_str(begun);
+            } else {
+                typed.push_str(command);
+                add(number, &typed, false);
+                typed.clear();
             }
         }
     }
