@@ -14,6 +14,7 @@ mod it {
     mod lists;
     mod nodes;
     mod postgres_faults;
+    mod postgres_groups;
     mod postgres_lost;
     mod postgres_reach;
     mod postgres_roles;
