@@ -90,7 +90,7 @@ impl Postgres {
         Ok(Self {
             conversation: talks.then(talk),
             readers: Readers::new(lane("reads"), &read, options.readers, first),
-            writers: Arc::new(Writers::new(Pool::new(lane("units"), app.limited(Purpose::Write), options.writers, None))),
+            writers: Arc::new(Writers::new(lane("units"), app.limited(Purpose::Write), options.writers)),
             listers: Pool::new(lane("lists"), app.limited(Purpose::Read), LISTERS, Some(looker)),
         })
     }

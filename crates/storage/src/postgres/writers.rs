@@ -17,8 +17,9 @@ use claviger_kernel::{Unavailable, UnitId};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::address::Address;
 use super::commit::{Attempt, alone, attempt, lost, search};
-use super::lane::Pass;
+use super::lane::{Lane, Pass};
 use super::pool::{Lent, Pool};
 use super::{AGAIN, pause, spread};
 use crate::{CommitError, Committed, Unit};
@@ -63,7 +64,9 @@ enum Verdict {
 }
 
 impl Writers {
-    pub(super) const fn new(pool: Pool) -> Self {
+    /// At most `size` connections to `address`.
+    pub(super) fn new(lane: Lane, address: Address, size: usize) -> Self {
+        let pool = Pool::new(lane, address, size, None);
         Self { pool, waiting: Mutex::new(VecDeque::new()), reach: AtomicU32::new(MOST * EARNED) }
     }
 
