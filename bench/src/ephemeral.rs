@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use claviger::SystemClock;
 use claviger_crypto::SystemEntropy;
 use claviger_kernel::{Clock as _, RealmId, Secret};
-use claviger_storage::Ephemeral;
+use claviger_storage::{Ephemeral, RedisPatience};
 use claviger_storage::scratch::{ScratchRedis, Way};
 use tokio::time::timeout;
 
@@ -48,7 +48,7 @@ pub(crate) async fn row() -> anyhow::Result<Vec<Found>> {
 
 async fn on_redis(place: &Place, url: String) -> anyhow::Result<Ephemeral> {
     let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
-    Ok(Ephemeral::on_redis(&Secret::new(url), place.store.clone(), clock, entropy).await?)
+    Ok(Ephemeral::on_redis(&Secret::new(url), RedisPatience::ORDINARY, place.store.clone(), clock, entropy).await?)
 }
 
 /// Waits until the nodes, of which there is one, have agreed upon Redis. A key that had a row keeps to the database, hence

@@ -133,7 +133,7 @@ fn messages_that_wait_for_the_database_are_told_of_in_some_lines_of_log_and_in_o
                 () = outage => {}
             }
         };
-        let ((), log) = logged(work).await;
+        let ((), log) = logged(Box::pin(work)).await;
         let lines = |text: &str| log.lines().filter(|line| line.contains(text)).count();
         // One to begin with and one for each doubling: a thousand failures are ten lines, and a million twenty.
         assert!((10..=24).contains(&lines("messages wait")), "{log}");

@@ -163,7 +163,7 @@ impl Nodes {
 
     /// Whether a node takes the browser for signed in.
     pub(crate) async fn is_signed_in(&self, node: usize, person: &mut Person) -> bool {
-        let answer = person.ask(self, node, Ask::get("/account")).await.expect("the node answers");
+        let (answer, _) = patiently(async || person.ask(self, node, Ask::get("/account")).await).await;
         assert!(matches!(answer.status, 200 | 303), "{answer:?}");
         answer.status == 200
     }
@@ -249,7 +249,7 @@ impl Nodes {
 
     /// The same where the node must answer.
     pub(crate) async fn is_active(&self, node: usize, app: &App, token: &str) -> bool {
-        let answer = self.introspect(node, app, token).await.expect("the node answers");
+        let (answer, _) = patiently(async || self.introspect(node, app, token).await).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.json()["active"].as_bool().expect("a yes or a no")
     }
