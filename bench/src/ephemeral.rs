@@ -7,8 +7,8 @@ use anyhow::{Context as _, ensure};
 use claviger::SystemClock;
 use claviger_crypto::SystemEntropy;
 use claviger_kernel::{Clock as _, RealmId, Secret};
-use claviger_storage::{Ephemeral, RedisPatience};
 use claviger_storage::scratch::{ScratchRedis, Way};
+use claviger_storage::{Ephemeral, RedisPatience};
 use tokio::time::timeout;
 
 use crate::Found;

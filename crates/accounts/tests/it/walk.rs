@@ -16,6 +16,14 @@ use serde_json::json;
 
 use super::house::{House, OTHER_PASSWORD, PASSWORD};
 
+async fn at_most_two_sessions(house: &House) {
+    let tenancy = house.ring.tenancy();
+    let realm = tenancy.main().unwrap();
+    let settings = Some(realm.settings.patched(&json!({ "sessions": { "limit": 2 } })).unwrap());
+    let change = RealmChange { settings, ..RealmChange::default() };
+    tenancy.update(&house.cx, realm.id, realm.version, change).await.unwrap();
+}
+
 both_engines! {
     async fn a_stranger_signs_up_proves_the_mailbox_and_is_signed_in(scratch) {
         let house = House::open(scratch).await;
@@ -59,13 +67,23 @@ both_engines! {
         assert!(!house.session_is_good(&used).await, "24 hours are over, however much it was used");
     }
 
+    async fn a_session_that_lay_unused_for_too_long_takes_no_room_from_one_that_is_used(scratch) {
+        let house = House::open(scratch).await;
+        at_most_two_sessions(&house).await;
+        let used = house.sign_up("ada@example.com", PASSWORD).await.opened.cookie;
+        let unused = house.sign_in("ada@example.com", PASSWORD).await.unwrap().opened.cookie;
+        house.scratch.clock.advance(Duration::from_mins(40));
+        assert!(house.session_is_good(&used).await);
+        house.scratch.clock.advance(Duration::from_mins(30));
+        let new = house.sign_in("ada@example.com", PASSWORD).await.unwrap().opened.cookie;
+        assert!(!house.session_is_good(&unused).await, "its hour is over");
+        assert!(house.session_is_good(&used).await, "two are as many as there may be");
+        assert!(house.session_is_good(&new).await);
+    }
+
     async fn a_new_session_never_makes_room_for_older_ones_however_far_the_clocks_of_nodes_are_apart(scratch) {
         let house = House::open(scratch).await;
-        let tenancy = house.ring.tenancy();
-        let realm = tenancy.main().unwrap();
-        let settings = Some(realm.settings.patched(&json!({ "sessions": { "limit": 2 } })).unwrap());
-        let change = RealmChange { settings, ..RealmChange::default() };
-        tenancy.update(&house.cx, realm.id, realm.version, change).await.unwrap();
+        at_most_two_sessions(&house).await;
         let mut cookies = vec![house.sign_up("ada@example.com", PASSWORD).await.opened.cookie];
         house.scratch.clock.advance(Duration::from_secs(20));
         cookies.push(house.sign_in("ada@example.com", PASSWORD).await.unwrap().opened.cookie);

@@ -29,11 +29,11 @@ claviger_storage::statements! {
     pub(super) END_ALL: "update sessions set ended_at = $4, end_reason = $5 \
         where realm_id = $1 and user_id = $2 and id <> $3 and ended_at is null";
     /// The oldest live ones are over that leave no room for the new one, $5. That one never is: by the clock of the node that
-    /// opens it, it may seem older than they.
+    /// opens it, it may seem older than they. What has lain unused for too long is over already, and takes no room.
     pub(super) END_OLDEST: "update sessions set ended_at = $3, end_reason = 'limit' \
         where realm_id = $1 and user_id = $2 and ended_at is null and id in \
         (select id from sessions where realm_id = $1 and user_id = $2 and ended_at is null and expires_at > $3 \
-        and id <> $5 order by id desc limit 1000 offset $4)";
+        and idle_expires_at > $3 and id <> $5 order by id desc limit 1000 offset $4)";
     /// Long over.
     pub(super) EXPIRE: "delete from sessions where realm_id = $1 and id in \
         (select id from sessions where realm_id = $1 and expires_at < $2 order by expires_at limit $3) returning id";

@@ -62,6 +62,8 @@ async fn set_up() -> (World, Vec<Somebody>) {
     let nodes = Nodes::start_each(&[("CLAVIGER_EPHEMERAL__URL", url.expose())], &own).await;
     let settings = json!({ "settings": {
         "tokens": { "access": "15m", "refresh_retry_window": "60s", "refresh_retries": 100 },
+        // Whoever stands by signs in every two dozen rounds, and shall never have too many.
+        "sessions": { "limit": 1000 },
         "keys": { "rotation": "30s", "publish_ahead": "2s", "jwks_max_age": "1s" },
     } });
     nodes.command(0, Ask::json(Method::PATCH, "/api/v1/realms/main", &settings)).await;
