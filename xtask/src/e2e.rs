@@ -169,6 +169,10 @@ impl Bench {
         command.arg(self.folder.join(&case.script)).args(&case.arguments).current_dir(&self.folder);
         command.env("E2E_BINARY", &self.binary).env("E2E_CHROMIUM", &self.tools.chromium);
         command.env("E2E_POSTGRES", &self.postgres).env("E2E_ARTIFACTS", &artifacts);
+        // What the caller's shell tells a server, or the tests of one, is not meant for these.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CLAVIGER_")) {
+            command.env_remove(name);
+        }
         command.envs(environment.iter().copied());
         let child = command.process_group(0).spawn().context("the script could not be started")?;
         services.watch(child.id())?;
