@@ -20,7 +20,6 @@ mod roles;
 mod schema;
 pub(crate) mod scratch;
 mod transaction;
-mod writers;
 
 use core::time::Duration;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,7 +37,6 @@ use self::fault::Fault;
 use self::lane::Lane;
 use self::pool::Pool;
 use self::readers::Readers;
-use self::writers::Writers;
 use crate::changes::{Look, Position};
 use crate::migrate::{self, Dialect, Migration};
 use crate::row::Source;
@@ -52,7 +50,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 
 pub(crate) struct Postgres {
     readers: Readers,
-    writers: Arc<Writers>,
+    writers: Arc<Pool>,
     listers: Pool,
     /// Talks with other nodes; ends with the engine.
     conversation: Option<JoinHandle<()>>,
@@ -90,7 +88,7 @@ impl Postgres {
         Ok(Self {
             conversation: talks.then(talk),
             readers: Readers::new(lane("reads"), &read, options.readers, first),
-            writers: Arc::new(Writers::new(lane("units"), app.limited(Purpose::Write), options.writers)),
+            writers: Arc::new(Pool::new(lane("units"), app.limited(Purpose::Write), options.writers, None)),
             listers: Pool::new(lane("lists"), app.limited(Purpose::Read), LISTERS, Some(looker)),
         })
     }
@@ -127,7 +125,7 @@ impl Postgres {
     pub(crate) async fn commit(&self, unit: Unit) -> Result<Committed, CommitError> {
         let writers = Arc::clone(&self.writers);
         // A task of its own: the unit runs to its end even if the caller is dropped.
-        let task = tokio::spawn(async move { writers.commit(unit).await });
+        let task = tokio::spawn(async move { commit::commit(&writers, &unit).await });
         task.await.unwrap_or_else(|_| Err(Unavailable::new("the runtime is shutting down").into()))
     }
 

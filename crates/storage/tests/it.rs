@@ -14,7 +14,6 @@ mod it {
     mod lists;
     mod nodes;
     mod postgres_faults;
-    mod postgres_groups;
     mod postgres_lost;
     mod postgres_reach;
     mod postgres_roles;

@@ -42,11 +42,9 @@ const CLASHES: u32 = 3;
 /// The longest pause after a look for a unit's outcome that came to nothing.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-/// How one attempt at units that go together, or at one, went.
-pub(super) enum Attempt {
-    /// All of them, in their order.
-    Committed(Vec<Committed>),
-    /// A step was not as it must be. Nothing has happened.
+/// How one attempt at a unit went.
+enum Attempt {
+    Committed(Committed),
     Failed(CommitError),
     /// Not answered in time, and rolled back.
     Late(Unavailable),
@@ -55,7 +53,7 @@ pub(super) enum Attempt {
     /// The connection was lost before COMMIT was sent: nothing has happened and nothing will.
     Lost(Unavailable, Place),
     /// COMMIT was sent and nothing came back.
-    Unknown(Vec<Committed>, Place),
+    Unknown(Committed, Place),
 }
 
 /// What is wrong before COMMIT is sent.
@@ -66,21 +64,16 @@ enum Trouble {
     Lost(Unavailable),
 }
 
-/// Runs `unit` to its end on `lent`; if `again`, once more after its connection was lost and it is known not to have
-/// happened.
-pub(super) async fn alone(
-    pool: &Pool,
-    unit: &Unit,
-    pass: &mut Pass<'_>,
-    mut lent: Lent,
-    mut again: bool,
-) -> Result<Committed, CommitError> {
-    let mut clashes = 0;
+/// Runs `unit` to its end; once more after its connection was lost and it is known not to have happened.
+pub(super) async fn commit(pool: &Pool, unit: &Unit) -> Result<Committed, CommitError> {
+    let mut pass = pool.lane().enter()?;
+    let (mut clashes, mut again) = (0, true);
+    let mut lent = pool.take(&mut pass).await?;
     loop {
-        let (why, next) = match attempt(pool, lent, &[unit]).await {
+        let (why, next) = match attempt(lent, unit, DEADLINE * pool.slack()).await {
             Attempt::Committed(committed) => {
                 pass.answered();
-                return Ok(only(committed));
+                return Ok(committed);
             }
             Attempt::Failed(error) => {
                 pass.answered();
@@ -97,21 +90,23 @@ pub(super) async fn alone(
                 }
                 clashes += 1;
                 pause(jitter(unit, clashes)).await;
-                lent = pool.take(pass).await?;
+                lent = pool.take(&mut pass).await?;
                 continue;
             }
             // A new one: what lies idle may have been lost in the same moment.
             Attempt::Lost(why, place) => (why, Err(place)),
             Attempt::Unknown(committed, place) => {
                 pass.unanswered();
-                match search(pool, pass, unit, place).await? {
+                match search(pool, &mut pass, unit, place).await? {
                     (true, found_on) => {
                         pass.answered();
                         found_on.give_back();
-                        return Ok(only(committed));
+                        return Ok(committed);
                     }
                     // It did not happen and cannot any more: the same again is the first time.
-                    (false, looked_on) => (lost(), Ok(looked_on)),
+                    (false, looked_on) => {
+                        (Unavailable::new("the connection was lost before the commit"), Ok(looked_on))
+                    }
                 }
             }
         };
@@ -123,18 +118,9 @@ pub(super) async fn alone(
         pause(spread(AGAIN)).await;
         lent = match next {
             Ok(looked_on) => looked_on,
-            Err(place) => pool.connect(place, pass).await.map_err(|(why, _)| why)?,
+            Err(place) => pool.connect(place, &mut pass).await.map_err(|(why, _)| why)?,
         };
     }
-}
-
-/// What a unit is told that did not happen because its connection was lost.
-pub(super) fn lost() -> Unavailable {
-    Unavailable::new("the connection was lost before the commit")
-}
-
-fn only(mut committed: Vec<Committed>) -> Committed {
-    committed.pop().expect("one unit was committed")
 }
 
 /// Between one and eight milliseconds times the number of clashes, differing from unit to unit.
@@ -143,10 +129,8 @@ fn jitter(unit: &Unit, clashes: u32) -> Duration {
     Duration::from_micros((1000 + spread * 28) * u64::from(clashes))
 }
 
-/// Runs `units`, all of one realm, in one transaction.
-pub(super) async fn attempt(pool: &Pool, lent: Lent, units: &[&Unit]) -> Attempt {
-    let deadline = DEADLINE * pool.slack();
-    let Ok(verdict) = timeout(deadline, statements(lent.connection(), units)).await else {
+async fn attempt(lent: Lent, unit: &Unit, deadline: Duration) -> Attempt {
+    let Ok(verdict) = timeout(deadline, statements(lent.connection(), unit)).await else {
         // The connection goes, and with it the transaction: COMMIT was never sent.
         return Attempt::Late(Unavailable::new("the unit's statements took too long"));
     };
@@ -182,11 +166,11 @@ pub(super) async fn attempt(pool: &Pool, lent: Lent, units: &[&Unit]) -> Attempt
 
 /// Sends everything up to the last statement together and judges the answers in order: the first that is not as it must
 /// be decides.
-async fn statements(connection: &Connection, units: &[&Unit]) -> Result<Vec<Committed>, Trouble> {
-    let enter = enter(connection, units[0], units.len() > 1);
+async fn statements(connection: &Connection, unit: &Unit) -> Result<Committed, Trouble> {
+    let enter = enter(connection, unit);
     let mut plan: Vec<(&str, &'static Sql, Form, &[Value], bool)> =
         vec![("begin", &BEGIN, Form::Plain, &[], false), ("enter", enter.0, Form::Plain, &enter.1, false)];
-    for step in units.iter().flat_map(|unit| unit.steps()) {
+    for step in unit.steps() {
         let form = if step.kind == StepKind::Require { Form::Shared } else { Form::Plain };
         plan.push((step.label, step.sql, form, &step.args, step.kind == StepKind::Returning));
     }
@@ -198,13 +182,8 @@ async fn statements(connection: &Connection, units: &[&Unit]) -> Result<Vec<Comm
     for (answer, (label, ..)) in answers.by_ref().take(2) {
         answer.map_err(|error| judge(label, &error))?;
     }
-    units.iter().map(|unit| committed(unit, answers.by_ref().map(|(answer, _)| answer))).collect()
-}
-
-fn committed(unit: &Unit, answers: impl Iterator<Item = Result<Answer, Error>>) -> Result<Committed, Trouble> {
     let mut committed = Committed::default();
-    // The steps first: the unit after this one goes on where they end.
-    for (step, answer) in unit.steps().iter().zip(answers) {
+    for ((answer, _), step) in answers.zip(unit.steps()) {
         let answer = answer.map_err(|error| judge(step.label, &error))?;
         if !step.expect.met(answer.touched) {
             return Err(Trouble::Failed(CommitError::Conflict(step.label)));
@@ -231,15 +210,10 @@ fn owned(label: &'static str, answer: &Answer) -> Result<Rows, Trouble> {
     rows.map(Rows).map_err(|error| Trouble::Failed(Unavailable::new(format!("{label}: {error}")).into()))
 }
 
-/// Whether `unit`, the first of those that went together, was committed. The answer is final: its transaction has ended.
+/// Whether `unit` was committed. The answer is final: its transaction has ended.
 ///
 /// The lane may have closed meanwhile; who was let in is told what has become of the unit.
-pub(super) async fn search(
-    pool: &Pool,
-    pass: &mut Pass<'_>,
-    unit: &Unit,
-    mut place: Place,
-) -> Result<(bool, Lent), Unavailable> {
+async fn search(pool: &Pool, pass: &mut Pass<'_>, unit: &Unit, mut place: Place) -> Result<(bool, Lent), Unavailable> {
     let end = Instant::now() + SEARCH * pool.slack();
     let mut last = Unavailable::new("the outcome of a commit is not known");
     loop {
@@ -263,7 +237,7 @@ pub(super) async fn search(
 
 async fn witness(connection: &Connection, unit: &Unit) -> Result<bool, Error> {
     let sql = unit.witness().expect("the engine seals every unit before it runs it");
-    let (enter, args) = enter(connection, unit, false);
+    let (enter, args) = enter(connection, unit);
     let keys = [unit.realm().into(), unit.id().into()];
     // One after the other: the last must not look before the lock is held.
     connection.run(&BEGIN, Form::Plain, &[], false).await?;

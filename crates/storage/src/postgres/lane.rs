@@ -163,14 +163,6 @@ impl Pass<'_> {
         self.answered = Some(false);
     }
 
-    /// The same for a call that another one has taken along, and that counts for both: only the one that tries a closed
-    /// lane has to know.
-    pub(super) const fn alongside(&mut self, answered: bool) {
-        if self.trying {
-            self.answered = Some(answered);
-        }
-    }
-
     /// The database answered with `fault`, or did not.
     pub(super) const fn learned(&mut self, fault: &Fault) {
         self.answered = Some(fault.is_answer());
@@ -324,25 +316,6 @@ mod tests {
         assert!(road.call(2.1, None));
         assert!(road.call(2.1, Some(true)));
         assert!((0..100).all(|_| road.call(2.1, Some(true))));
-    }
-
-    #[test]
-    fn f31_a_call_that_another_took_along_counts_only_where_it_tries_the_lane() {
-        let alongside = |road: &Road, seconds, answered| {
-            let mut pass = road.enter(seconds).expect("open, or the pause is over");
-            pass.alongside(answered);
-            let learned = pass.answered;
-            road.end(pass, seconds, learned);
-        };
-        let road = Road::new();
-        for _ in 0..100 {
-            alongside(&road, 1.0, false);
-        }
-        assert!((0..LEAST).all(|_| road.call(1.0, Some(false))), "a hundred in one transaction are not a hundred");
-        alongside(&road, 2.1, false);
-        assert!(road.enter(2.2).is_none(), "it has tried, and learned that nobody answers");
-        alongside(&road, 4.2, true);
-        assert!((0..100).all(|_| road.call(4.2, Some(true))), "open for all");
     }
 
     #[test]

@@ -71,12 +71,6 @@ impl Pool {
         self.connect(place, pass).await.map_err(|(why, _)| why)
     }
 
-    /// A new connection, whatever stands idle.
-    pub(super) async fn fresh(&self, pass: &mut Pass<'_>) -> Result<Lent, Unavailable> {
-        let place = self.place().await?;
-        self.connect(place, pass).await.map_err(|(why, _)| why)
-    }
-
     /// Makes a new connection in `place`, whatever stands idle.
     pub(super) async fn connect(&self, place: Place, pass: &mut Pass<'_>) -> Result<Lent, (Unavailable, Place)> {
         let refused = self.refused.lock().clone();

@@ -27,19 +27,6 @@ static ENTER_POOLED: Sql = own(
         pg_advisory_xact_lock($2)",
 );
 
-/// The same for units that go together: none keeps its neighbours waiting for somebody else's lock.
-static ENTER_TOGETHER: Sql = own(
-    "enter",
-    "select set_config('claviger.realm', $1, true), set_config('lock_timeout', '100', true), pg_advisory_xact_lock($2)",
-);
-/// The same where a session cannot carry the limits.
-static ENTER_TOGETHER_POOLED: Sql = own(
-    "enter",
-    "select set_config('claviger.realm', $1, true), set_config('statement_timeout', '2000', true), \
-        set_config('lock_timeout', '100', true), set_config('idle_in_transaction_session_timeout', '3000', true), \
-        pg_advisory_xact_lock($2)",
-);
-
 /// Opens a transaction that cannot change anything.
 pub(super) static BEGIN_READ: Sql = own("begin", "begin isolation level read committed read only");
 /// Sets the tenant of a list.
@@ -50,14 +37,9 @@ pub(super) static LOOK_POOLED: Sql =
 /// Ends a transaction.
 pub(super) static COMMIT: Sql = own("commit", "commit");
 
-/// The statement that enters the realm of `unit`, of which others may follow, and its values.
-pub(super) fn enter(connection: &Connection, unit: &Unit, others: bool) -> (&'static Sql, [Value; 2]) {
-    let sql = match (others, connection.pooled()) {
-        (false, false) => &ENTER,
-        (false, true) => &ENTER_POOLED,
-        (true, false) => &ENTER_TOGETHER,
-        (true, true) => &ENTER_TOGETHER_POOLED,
-    };
+/// The statement that enters `unit`'s realm, and its values.
+pub(super) fn enter(connection: &Connection, unit: &Unit) -> (&'static Sql, [Value; 2]) {
+    let sql = if connection.pooled() { &ENTER_POOLED } else { &ENTER };
     let lock = i64::from_be_bytes(*unit.id().as_bytes().last_chunk().expect("an id has sixteen bytes"));
     (sql, [realm_setting(unit.realm()), Value::Int(lock)])
 }
