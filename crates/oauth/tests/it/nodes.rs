@@ -7,9 +7,9 @@ use claviger_kernel::Secret;
 use claviger_keys::{Purpose, Rotation};
 use claviger_oauth::PresentedClient;
 use claviger_oauth::clients::{AuthMethod, ClientKind, GrantType};
-use claviger_storage::scratch::{self, Engine};
+use claviger_storage::scratch::{self, Engine, Scratch};
 
-use super::house::{House, exchange_of, presented};
+use super::house::{House, Second, exchange_of, presented};
 
 /// The key for opaque values that is published now takes over.
 async fn rotated(house: &House) {
@@ -19,15 +19,21 @@ async fn rotated(house: &House) {
     assert!(matches!(rotate().await, Rotation::Activated(_)));
 }
 
+/// A refresh token, and a second node that has not heard of the key by which the first would answer to it.
+async fn a_key_ahead(scratch: Scratch) -> (House, Second, Secret<String>) {
+    let house = House::open(scratch).await;
+    house.client("app", |_| {}).await;
+    let code = house.code("app", &[]).await;
+    let token = house.exchange("app", &code).await.unwrap().refresh_token.unwrap();
+    let second = house.second().await;
+    rotated(&house).await;
+    (house, second, token)
+}
+
 #[test]
 fn a_lost_answer_is_given_again_by_a_node_that_has_not_heard_of_the_key_it_was_made_with() {
     scratch::run(Engine::Postgres, |scratch| async move {
-        let house = House::open(scratch).await;
-        house.client("app", |_| {}).await;
-        let code = house.code("app", &[]).await;
-        let first = house.exchange("app", &code).await.unwrap().refresh_token.unwrap();
-        let second = house.second().await;
-        rotated(&house).await;
+        let (house, second, first) = a_key_ahead(scratch).await;
         let answer = house.refresh("app", &first).await.unwrap().refresh_token.unwrap();
         let again = second.refresh("app", &first).await.unwrap().refresh_token.unwrap();
         assert_eq!(answer.expose(), again.expose());
@@ -37,12 +43,7 @@ fn a_lost_answer_is_given_again_by_a_node_that_has_not_heard_of_the_key_it_was_m
 #[test]
 fn an_answer_whose_key_is_gone_for_good_is_not_given_again_by_any_node() {
     scratch::run(Engine::Postgres, |scratch| async move {
-        let house = House::open(scratch).await;
-        house.client("app", |_| {}).await;
-        let code = house.code("app", &[]).await;
-        let first = house.exchange("app", &code).await.unwrap().refresh_token.unwrap();
-        let second = house.second().await;
-        rotated(&house).await;
+        let (house, second, first) = a_key_ahead(scratch).await;
         house.refresh("app", &first).await.unwrap();
         let keys = house.ring.keys(house.cx.realm()).unwrap();
         let leaked = keys.iter().filter(|key| key.purpose == Purpose::Opaque).max_by_key(|key| key.number).unwrap();
